@@ -1,0 +1,252 @@
+"""The remote interfaces, declared once and typed, used by both ends (docs/WIRE.md, version 1).
+
+A method is a `Method` value: its name, version, argument and result types, and its lane. The server calls through
+`Packages`/`System` (typed; no magic); the agent looks methods up in `METHODS`, never by getattr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+R = TypeVar("R")
+
+PackageName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=200)]
+"""No glob, path, option or URL passes; each package family narrows it further (research: apt acts on `name-` and patterns)."""
+PackageVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.+:~^_-]+$", max_length=200)]
+PackageArch = Annotated[str, Meta(pattern=r"^[a-z0-9_-]+$", max_length=40)]
+
+
+class PackageSpec(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    name: PackageName
+    version: PackageVersion | None = None
+    arch: PackageArch | None = None
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the handler may do beyond the plain request; every default is the safe one."""
+
+    allow_remove: bool = False
+    allow_downgrade: bool = False
+    allow_held: bool = False
+    config_files: Literal["keep", "new"] = "keep"
+    recommends: Literal["os", "no"] = "os"
+    autoremove: bool = False
+
+
+DEFAULT_POLICY = Policy()
+
+
+class PackagesArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    packages: Annotated[list[PackageSpec], Meta(min_length=1, max_length=1000)]
+    policy: Policy = DEFAULT_POLICY
+    dry_run: bool = False
+
+
+class UpdateAllArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    security_only: bool = False
+    policy: Policy = DEFAULT_POLICY
+    dry_run: bool = False
+
+
+class NoArgs(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class RebootArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    delay: Annotated[int, Meta(ge=0)] = 0  # ms
+    if_needed: bool = False
+
+
+Action = Literal["install", "upgrade", "downgrade", "reinstall", "remove", "configure"]
+Outcome = Literal["planned", "done", "failed", "incomplete", "not-done", "unplanned"]
+
+
+class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One package's change, dependencies too; `from`/`to` are None where it was or is absent."""
+
+    name: str
+    arch: str = ""
+    action: Action
+    from_: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+    requested: bool = False
+    automatic: bool = False
+    security: bool = False
+    repo: str = ""
+    outcome: Outcome = "planned"
+    error: str = ""
+
+
+class ConfigFile(Struct, frozen=True, kw_only=True):
+    path: str
+    decision: str  # keep | install
+
+
+class KeptBack(Struct, frozen=True, kw_only=True):
+    name: str
+    reason: str = ""
+
+
+class PackagesResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a package operation did, judged by the state before and after, never by an exit code.
+
+    `changed`: anything differs. In a dry run `changes` are what would be done (`outcome: planned`). A failure carries the same
+    value in `failed.details`, so that what was done is known too.
+    """
+
+    backend: str
+    dry_run: bool = False
+    changed: bool = False
+    changes: list[Change] = []
+    unknown: list[str] = []
+    kept_back: list[KeptBack] = []
+    config_files: list[ConfigFile] = []
+    scripts_failed: list[str] = []
+    repaired: bool = False
+    reboot_needed: bool = False
+    phases: dict[str, int] = {}  # phase → ms
+    log: str = ""  # the last 64 KiB
+
+
+class ProfileResult(Struct, frozen=True, kw_only=True):
+    hash: str
+    packages: list[dict[str, Any]]  # messages.InstalledPackage as data
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    os: dict[str, Any]
+    boot_id: str
+    timezone: str
+
+
+class Lane(Enum):
+    """HOST calls change the host: one at a time, in order of acceptance. READ calls bypass the lane. NOW calls are neither
+    journaled nor tasks (ping)."""
+
+    HOST = "host"
+    READ = "read"
+    NOW = "now"
+
+
+PACKAGE_ERRORS = frozenset(
+    {
+        "not-found",
+        "dependency",
+        "would-remove",
+        "held",
+        "untrusted",
+        "locked",
+        "fetch",
+        "interrupted",
+        "no-space",
+        "script",
+        "partial",
+        "timeout",
+        "canceled",
+        "unsupported",
+        "internal",
+    }
+)
+"""Closed list of handler codes. locked, fetch and interrupted were tried again by the agent before they were reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    interface: str
+    name: str
+    version: int
+    args: type[Struct]
+    result: Any  # a type msgspec can convert to
+    lane: Lane
+
+    @property
+    def path(self) -> str:
+        """`Packages.install`: the key of `hello.methods`."""
+        return f"{self.interface}.{self.name}"
+
+
+INSTALL = Method("Packages", "install", 1, PackagesArgs, PackagesResult, Lane.HOST)
+UPDATE = Method("Packages", "update", 1, PackagesArgs, PackagesResult, Lane.HOST)
+REMOVE = Method("Packages", "remove", 1, PackagesArgs, PackagesResult, Lane.HOST)
+UPDATE_ALL = Method("Packages", "update_all", 1, UpdateAllArgs, PackagesResult, Lane.HOST)
+PROFILE = Method("Packages", "profile", 1, NoArgs, ProfileResult, Lane.READ)
+PING = Method("System", "ping", 1, NoArgs, NoArgs, Lane.NOW)
+INFO = Method("System", "info", 1, NoArgs, Facts, Lane.READ)
+REBOOT = Method("System", "reboot", 1, RebootArgs, NoArgs, Lane.HOST)
+
+METHODS: dict[tuple[str, int], Method] = {
+    (m.path, m.version): m
+    for m in (INSTALL, UPDATE, REMOVE, UPDATE_ALL, PROFILE, PING, INFO, REBOOT)
+}
+
+Invoke = Callable[[Method, Struct], R]
+
+
+class Packages(Generic[R]):
+    """The typed remote `Packages`. R is None where the call is fired (AsyncAgent), the result where it is awaited (Agent)."""
+
+    def __init__(self, invoke: Invoke[R]) -> None:
+        self._invoke = invoke
+
+    def install(
+        self,
+        packages: Sequence[PackageSpec],
+        *,
+        policy: Policy = DEFAULT_POLICY,
+        dry_run: bool = False,
+    ) -> R:
+        args = PackagesArgs(packages=list(packages), policy=policy, dry_run=dry_run)
+        return self._invoke(INSTALL, args)
+
+    def update(
+        self,
+        packages: Sequence[PackageSpec],
+        *,
+        policy: Policy = DEFAULT_POLICY,
+        dry_run: bool = False,
+    ) -> R:
+        args = PackagesArgs(packages=list(packages), policy=policy, dry_run=dry_run)
+        return self._invoke(UPDATE, args)
+
+    def remove(
+        self,
+        packages: Sequence[PackageSpec],
+        *,
+        policy: Policy = DEFAULT_POLICY,
+        dry_run: bool = False,
+    ) -> R:
+        args = PackagesArgs(packages=list(packages), policy=policy, dry_run=dry_run)
+        return self._invoke(REMOVE, args)
+
+    def update_all(
+        self, *, security_only: bool = False, policy: Policy = DEFAULT_POLICY, dry_run: bool = False
+    ) -> R:
+        args = UpdateAllArgs(security_only=security_only, policy=policy, dry_run=dry_run)
+        return self._invoke(UPDATE_ALL, args)
+
+    def profile(self) -> R:
+        return self._invoke(PROFILE, NoArgs())
+
+
+class System(Generic[R]):
+    """The typed remote `System`."""
+
+    def __init__(self, invoke: Invoke[R]) -> None:
+        self._invoke = invoke
+
+    def ping(self) -> R:
+        return self._invoke(PING, NoArgs())
+
+    def info(self) -> R:
+        return self._invoke(INFO, NoArgs())
+
+    def reboot(self, *, delay: int = 0, if_needed: bool = False) -> R:
+        return self._invoke(REBOOT, RebootArgs(delay=delay, if_needed=if_needed))
