@@ -37,7 +37,10 @@ class Job(Protocol):
         """A folder of this execution's own, kept until its answer is confirmed; a handler may keep files of its own in it."""
 
     def progress(self, phase: str, percent: float, message: str = "") -> None:
-        """phase: wait|refresh|plan|download|commit|verify; `percent` is of the whole call and never falls. Call as often as you like."""
+        """phase: wait|refresh|plan|download|commit|verify; `percent`: of the whole call, never falling.
+
+        Call as often as you like.
+        """
 
     def canceled(self) -> bool:
         """A cancel was asked for before the commit: stop now and raise HandlerError("canceled", ...)."""
