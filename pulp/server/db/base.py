@@ -1,0 +1,257 @@
+"""The store as the rest of the server sees it: repositories behind a unit of work. One contract test runs over every back end.
+
+Everything inside a job commits together or not at all. A job may be run again after a conflict, so it touches nothing
+outside its unit of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from pulp.common.errors import PulpError
+from pulp.server.domain.consumer import Consumer, StoredProfile
+from pulp.server.domain.history import HistoryEvent, HistoryType
+from pulp.server.domain.task import TaskRecord, TaskState
+from pulp.server.domain.user import IdempotencyRecord, RegistrationToken, Session, User
+
+T = TypeVar("T")
+
+
+class StoreError(PulpError):
+    code = "store"
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, is full or read-only: nothing was written, try again later."""
+
+    code = "store-unavailable"
+
+
+class Conflict(StoreError):
+    """The stored revision is not the one that was read."""
+
+    code = "conflict"
+
+
+class Duplicate(StoreError):
+    """Something with this key exists."""
+
+    code = "duplicate"
+
+
+class BadCursor(StoreError):
+    """The `after` of a list is none that this store gave out."""
+
+    code = "bad-cursor"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """`next` is the cursor of the following page, None on the last one."""
+
+    items: list[T]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    states: frozenset[TaskState] = frozenset()  # empty: any
+    consumer_id: str | None = None
+    job_id: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerFilter:
+    online: bool | None = None
+    q: str = ""  # part of the id or display name, any case
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """A committed change of a task, for whoever waits for it."""
+
+    id: str
+    revision: int
+    state: TaskState
+
+
+class TaskRepository(Protocol):
+    def add(self, record: TaskRecord) -> TaskRecord:
+        """Store a new task; the returned record has its `seq`. Duplicate when the id exists."""
+
+    def get(self, task_id: str) -> TaskRecord | None: ...
+
+    def save(self, record: TaskRecord) -> TaskRecord:
+        """Store a changed record whose `revision` is the one that was read; returns it with revision + 1.
+        Conflict when the stored revision is another."""
+
+    def claimable(self, limit: int) -> list[TaskRecord]:
+        """Waiting, queued and not parked, oldest first."""
+
+    def unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
+        """Waiting and queued, parked or not, oldest first."""
+
+    def unaccepted(self, consumer_id: str) -> list[TaskRecord]:
+        """Waiting and sent, oldest first."""
+
+    def open_of(self, consumer_id: str) -> list[TaskRecord]:
+        """Not final, oldest first."""
+
+    def unpark(self, consumer_id: str, reasons: Iterable[str]) -> int:
+        """Put the consumer's tasks parked for one of these reasons back into the claim index; how many."""
+
+    def due(self, now: int, limit: int) -> list[TaskRecord]:
+        """Scheduled with not_before <= now, earliest first."""
+
+    def overdue(self, now: int, limit: int) -> list[TaskRecord]:
+        """Not final with deadline <= now, earliest first."""
+
+    def next_moment(self) -> int | None:
+        """The earliest not_before of a scheduled task or deadline of an open one."""
+
+    def page(self, where: TaskFilter, after: str | None, limit: int) -> Page[TaskRecord]:
+        """Newest first."""
+
+    def count_open(self) -> dict[TaskState, int]: ...
+
+
+class HistoryRepository(Protocol):
+    def add(self, event: HistoryEvent) -> bool:
+        """Append; False when this (task_id, type) was there already (nothing is written then)."""
+
+    def page(
+        self,
+        consumer_id: str,
+        *,
+        types: frozenset[HistoryType] = frozenset(),
+        begin: int | None = None,
+        end: int | None = None,
+        newest_first: bool = True,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[HistoryEvent]:
+        """`begin` and `end` are inclusive (ms)."""
+
+    def of_task(self, task_id: str) -> list[HistoryEvent]: ...
+
+    def knows(self, consumer_id: str) -> bool:
+        """Whether any event of this consumer exists (history outlives the consumer)."""
+
+
+class ConsumerRepository(Protocol):
+    def add(self, consumer: Consumer) -> None:
+        """Duplicate when the id or uid exists."""
+
+    def get(self, consumer_id: str) -> Consumer | None: ...
+
+    def by_uid(self, uid: str) -> Consumer | None: ...
+
+    def save(self, consumer: Consumer) -> None: ...
+
+    def remove(self, consumer_id: str) -> None: ...
+
+    def page(self, where: ConsumerFilter, after: str | None, limit: int) -> Page[Consumer]:
+        """By id."""
+
+    def set_offline(self) -> int:
+        """Mark every consumer offline (at start-up); how many were online."""
+
+    def profile(self, consumer_id: str) -> StoredProfile | None: ...
+
+    def save_profile(self, profile: StoredProfile) -> None: ...
+
+
+class UserRepository(Protocol):
+    def add(self, user: User) -> None: ...
+
+    def get(self, login: str) -> User | None: ...
+
+    def save(self, user: User) -> None: ...
+
+    def remove(self, login: str) -> None:
+        """Its sessions end too."""
+
+    def list(self) -> list[User]:
+        """By login."""
+
+    def add_session(self, session: Session) -> None: ...
+
+    def session(self, digest: str) -> Session | None: ...
+
+    def remove_session(self, digest: str) -> None: ...
+
+    def remove_sessions(self, login: str) -> None: ...
+
+    def purge_sessions(self, now: int) -> int: ...
+
+
+class TokenRepository(Protocol):
+    """Registration tokens."""
+
+    def add(self, token: RegistrationToken) -> None: ...
+
+    def get(self, token_id: str) -> RegistrationToken | None: ...
+
+    def by_digest(self, digest: str) -> RegistrationToken | None: ...
+
+    def save(self, token: RegistrationToken) -> None: ...
+
+    def remove(self, token_id: str) -> None: ...
+
+    def page(self, after: str | None, limit: int) -> Page[RegistrationToken]: ...
+
+
+class IdempotencyRepository(Protocol):
+    def get(self, login: str, key: str) -> IdempotencyRecord | None: ...
+
+    def add(self, record: IdempotencyRecord) -> None: ...
+
+    def purge(self, before: int) -> int: ...
+
+
+class UnreadableRepository(Protocol):
+    """Messages of agents that could not be read, kept raw for a person to look at."""
+
+    def add(self, *, at: int, consumer_id: str, reason: str, body: bytes) -> None: ...
+
+    def count(self) -> int: ...
+
+
+class UnitOfWork(Protocol):
+    @property
+    def tasks(self) -> TaskRepository: ...
+    @property
+    def history(self) -> HistoryRepository: ...
+    @property
+    def consumers(self) -> ConsumerRepository: ...
+    @property
+    def users(self) -> UserRepository: ...
+    @property
+    def tokens(self) -> TokenRepository: ...
+    @property
+    def idempotency(self) -> IdempotencyRepository: ...
+    @property
+    def unreadable(self) -> UnreadableRepository: ...
+
+
+class Store(Protocol):
+    def submit(self, job: Callable[[UnitOfWork], T]) -> Future[T]:
+        """Run a writing job in order; the future is done after its commit is durable, or has the job's own error (then
+        none of its writes stand, and other jobs are not touched). StoreUnavailable when the commit failed."""
+
+    def write(self, job: Callable[[UnitOfWork], T]) -> T:
+        """submit() and wait."""
+
+    def read(self, job: Callable[[UnitOfWork], T]) -> T:
+        """Run a reading job on one consistent snapshot, in the caller's thread; writing raises."""
+
+    def subscribe(self, listener: Callable[[Sequence[TaskChange]], None]) -> None:
+        """Tell of committed task changes, on the store's own thread; the listener must be quick and must not write."""
+
+    def close(self) -> None:
+        """Finish what was submitted, then close; later calls raise StoreUnavailable."""
