@@ -26,6 +26,13 @@ class User(Struct, frozen=True, kw_only=True):
     created_at: int
 
 
+class Principal(Struct, frozen=True):
+    """Who asks, as proven by a token."""
+
+    login: str
+    role: Role
+
+
 class Session(Struct, frozen=True, kw_only=True):
     """A login token: `digest` is the SHA-256 of the token in hex."""
 

@@ -1,0 +1,284 @@
+"""What the API takes and gives: the request and answer bodies of docs/API.md as types. Validation, problem details and
+OpenAPI are all made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from pulp.common.ids import CONSUMER_ID, LOGIN
+from pulp.rmi.interfaces import PackageName, PackageSpec, Policy
+
+T = TypeVar("T")
+
+ConsumerId = Annotated[str, Meta(pattern=CONSUMER_ID)]
+Login = Annotated[str, Meta(pattern=LOGIN)]
+Password = Annotated[str, Meta(min_length=8, max_length=256)]
+Duration = Annotated[
+    str, Meta(pattern=r"^(\d+(\.\d+)?[smhdw])+$", examples=["90s", "2h", "7d"], max_length=40)
+]
+Time = Annotated[datetime, Meta(tz=True)]
+NoteKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+NoteValue = Annotated[str, Meta(max_length=1024)]
+RoleName = Literal["viewer", "operator", "admin"]
+TaskStateName = Literal[
+    "scheduled",
+    "waiting",
+    "held",
+    "running",
+    "finished",
+    "error",
+    "timed_out",
+    "canceled",
+    "missed",
+]
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request body: unknown fields are refused by name."""
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """An answer body."""
+
+
+# --- requests ---
+
+
+class LoginBody(Body, frozen=True, kw_only=True):
+    login: Annotated[str, Meta(max_length=64)]
+    password: Annotated[str, Meta(max_length=256)]
+
+
+class RegistrationTokenBody(Body, frozen=True, kw_only=True):
+    """uses null: as often as wanted until it expires."""
+
+    uses: Annotated[int, Meta(ge=1, le=1_000_000)] | None = 1
+    expires_in: Duration = "1d"
+    consumer_id: ConsumerId | None = None
+
+
+class RegisterBody(Body, frozen=True, kw_only=True):
+    id: ConsumerId
+    csr: Annotated[str, Meta(max_length=16_384)]
+    token: Annotated[str, Meta(max_length=256)]
+    display_name: Annotated[str, Meta(max_length=256)] = ""
+    notes: dict[NoteKey, NoteValue] = {}
+
+
+class PatchConsumerBody(Body, frozen=True, kw_only=True):
+    """Absent fields stay; a note set to null is removed."""
+
+    display_name: Annotated[str, Meta(max_length=256)] | None = None
+    notes: dict[NoteKey, NoteValue | None] | None = None
+
+
+class WindowBody(Body, frozen=True, kw_only=True):
+    """`end` or `duration`, one of the two."""
+
+    begin: Time
+    end: Time | None = None
+    duration: Duration | None = None
+
+
+class ActionBody(Body, frozen=True, kw_only=True):
+    """What every action takes."""
+
+    not_before: Time | None = None
+    window: WindowBody | None = None
+    deliver_within: Duration = "7d"
+    timeout: Duration = "2h"
+
+
+class PackagesActionBody(ActionBody, frozen=True, kw_only=True):
+    """install, update, remove: packages as names or as {name, version?, arch?}."""
+
+    packages: Annotated[list[PackageName | PackageSpec], Meta(min_length=1, max_length=1000)]
+    policy: Policy = Policy()
+    dry_run: bool = False
+
+
+class UpdateAllBody(ActionBody, frozen=True, kw_only=True):
+    security_only: bool = False
+    policy: Policy = Policy()
+    dry_run: bool = False
+
+
+class UserBody(Body, frozen=True, kw_only=True):
+    login: Login
+    password: Password
+    role: RoleName
+
+
+class PatchUserBody(Body, frozen=True, kw_only=True):
+    """`old_password` is needed to change one's own password."""
+
+    password: Password | None = None
+    old_password: Annotated[str, Meta(max_length=256)] | None = None
+    role: RoleName | None = None
+
+
+# --- answers ---
+
+
+class ListView(View, Generic[T], frozen=True, kw_only=True):
+    items: list[T]
+    next: str | None
+
+
+class StatusView(View, frozen=True, kw_only=True):
+    version: str
+    ready: bool
+
+
+class LoginView(View, frozen=True, kw_only=True):
+    token: str
+    expires_at: datetime
+    role: RoleName
+
+
+class RegistrationTokenView(View, frozen=True, kw_only=True):
+    """`token` only in the answer that makes it."""
+
+    id: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    uses_left: int | None
+    consumer_id: str | None
+    token: str | None = None
+
+
+class AgentView(View, frozen=True, kw_only=True):
+    version: str
+    protocols: list[int]
+    methods: dict[str, list[int]]
+    features: list[str]
+    boot_id: str
+    timezone: str
+    os: dict[str, Any]
+
+
+class ConsumerView(View, frozen=True, kw_only=True):
+    """clock_offset: ms the host's clock is ahead of the server's."""
+
+    id: str
+    uid: str
+    display_name: str
+    notes: dict[str, str]
+    registered_at: datetime
+    online: bool
+    last_seen: datetime | None
+    clock_offset: int | None
+    agent: AgentView | None
+    flags: list[str]
+
+
+class MessagingView(View, frozen=True, kw_only=True):
+    """The agent's messaging profile; heartbeat in seconds."""
+
+    urls: list[str]
+    source: str
+    target: str
+    confirm: Literal["outcome", "message"]
+    heartbeat: int
+
+
+class RegisteredView(View, frozen=True, kw_only=True):
+    consumer: ConsumerView
+    certificate: str
+    ca: list[str]
+    signing_keys: list[str]
+    messaging: MessagingView
+
+
+class ProfileView(View, frozen=True, kw_only=True):
+    consumer_id: str
+    hash: str
+    at: datetime
+    packages: Raw
+
+
+class PingView(View, frozen=True, kw_only=True):
+    rtt_ms: float
+
+
+class WindowView(View, frozen=True, kw_only=True):
+    begin: datetime
+    end: datetime
+
+
+class WaitingForView(View, frozen=True, kw_only=True):
+    """code: start-time, queue, agent-offline, agent-busy, agent-accept, window, lane, agent, unsupported-version."""
+
+    code: str
+    since: datetime
+    until: datetime | None
+
+
+class TaskErrorView(View, frozen=True, kw_only=True):
+    code: str
+    message: str
+    details: Raw
+
+
+class TaskView(View, frozen=True, kw_only=True):
+    id: str
+    revision: int
+    kind: str
+    version: int
+    state: TaskStateName
+    phase: str
+    consumer_id: str | None
+    job_id: str | None
+    args: Raw
+    requested_by: str
+    created_at: datetime
+    not_before: datetime | None
+    window: WindowView | None
+    plan: int
+    accepted_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline: datetime | None
+    progress: Raw | None
+    result: Raw | None
+    error: TaskErrorView | None
+    waiting_for: WaitingForView | None
+    cancel_requested: bool
+    retry_of: str | None
+
+
+class HistoryEventView(View, frozen=True, kw_only=True):
+    id: str
+    consumer_id: str
+    type: str
+    at: datetime
+    originator: str
+    task_id: str | None
+    details: Raw
+
+
+class UserView(View, frozen=True, kw_only=True):
+    login: str
+    role: RoleName
+    created_at: datetime
+
+
+class FieldProblem(View, frozen=True, kw_only=True):
+    field: str
+    message: str
+
+
+class Problem(View, frozen=True, kw_only=True):
+    """RFC 9457 problem details; `code` is stable."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem] = msgspec.field(default_factory=list)

@@ -1,0 +1,145 @@
+"""Tasks: a task is data (kind, version, args) and the class of its kind says how it runs and how it ends.
+
+Subclasses override run(), succeeded() and failed(); whatever those write through the context commits together with the
+task's new state, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Struct
+
+from pulp.common.errors import PulpError
+from pulp.common.ids import new_id
+from pulp.server.domain.task import QUEUED, TaskError, TaskRecord, TaskState
+from pulp.server.tasking.context import Context
+from pulp.server.tasking.deadlines import Timing, plan
+from pulp.server.tasking.states import Event, end_of, move
+
+Args = dict[str, Any]
+Upgrader = Callable[[Args], Args]
+"""Lifts stored arguments by exactly one version."""
+
+
+class UnsupportedTask(PulpError):
+    """This server cannot run the stored kind or version; the task stays stored and visible."""
+
+    code = "unsupported-version"
+
+
+class Task:
+    """Work that is done within its own run()."""
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    arguments: ClassVar[type[Struct]]
+    upgraders: ClassVar[Mapping[int, Upgrader]] = {}
+
+    def __init__(self, record: TaskRecord, args: Any) -> None:
+        self.record = record
+        self.args = args
+
+    @classmethod
+    def new(
+        cls, args: Struct, *, consumer_id: str | None, requested_by: str, now: int, timing: Timing
+    ) -> TaskRecord:
+        """A record ready for FIFOQueue.enqueue()."""
+        deadlines = plan(now, timing)
+        later = timing.not_before is not None and timing.not_before > now
+        return TaskRecord(
+            id=new_id(),
+            kind=cls.kind,
+            version=cls.version,
+            args=msgspec.json.encode(args),
+            requested_by=requested_by,
+            created_at=now,
+            consumer_id=consumer_id,
+            not_before=timing.not_before,
+            window=timing.window,
+            state=TaskState.SCHEDULED if later else TaskState.WAITING,
+            phase="" if later else QUEUED,
+            accept_by=deadlines.accept_by,
+            expires=deadlines.expires,
+            timeout=timing.timeout,
+            deadline=deadlines.accept_by,
+        )
+
+    def run(self, ctx: Context) -> Struct | None:
+        """Do the work, or for an AsyncTask decide the remote call; the value of a plain Task is its result."""
+        raise NotImplementedError
+
+    def succeeded(self, ctx: Context, result: Any) -> None:
+        """The work is confirmed done. `result` is what run() or the agent gave, as the type of result_type()."""
+        self._end(ctx, Event.SUCCEEDED, "", None)
+
+    def failed(self, ctx: Context, error: TaskError) -> None:
+        """The work ended in another way: failed, canceled, timed out or missed; the error's code says which."""
+        self._end(ctx, Event.FAILED, error.code, error)
+        end = end_of(error.code)
+        details = {"action": self.kind, "code": error.code, "message": error.message}
+        ctx.history.add(self.record, end.history, details | {"details": msgspec.Raw(error.details)})
+
+    def result_type(self) -> Any:
+        """What the result is converted to before succeeded(); Any leaves it as plain data."""
+        return Any
+
+    def _end(self, ctx: Context, event: Event, code: str, error: TaskError | None) -> None:
+        record = self.record
+        self.record = record.replace(
+            state=move(record.state, event, code),
+            phase="",
+            parked="",
+            parked_at=None,
+            deadline=None,
+            error=error,
+            finished_at=record.finished_at or ctx.now,
+        )
+
+
+class AsyncTask(Task):
+    """Work done by an agent: run() fires a remote call and returns; the agent's final answer ends the task."""
+
+
+class TaskKinds:
+    """The registry: bootstrap hands it the classes; nothing registers itself."""
+
+    def __init__(self, classes: Sequence[type[Task]]) -> None:
+        self._classes: dict[str, type[Task]] = {}
+        for cls in classes:
+            if cls.kind in self._classes:
+                raise ValueError(f"task kind {cls.kind} is declared twice")
+            self._classes[cls.kind] = cls
+
+    def load(self, record: TaskRecord) -> Task:
+        """The task of a stored record, its arguments lifted to this server's version.
+
+        UnsupportedTask names what was expected and found."""
+        cls = self._classes.get(record.kind)
+        if cls is None:
+            raise UnsupportedTask(f"this server knows no task kind {record.kind!r}")
+        if record.version > cls.version:
+            raise UnsupportedTask(
+                f"task kind {record.kind!r} version {record.version} is newer than this server's {cls.version}"
+            )
+        return cls(record, self._arguments(cls, record))
+
+    @staticmethod
+    def _arguments(cls: type[Task], record: TaskRecord) -> Struct:
+        if record.version == cls.version:
+            return msgspec.json.decode(record.args, type=cls.arguments)
+        args: Args = msgspec.json.decode(record.args)
+        for version in range(record.version, cls.version):
+            step = cls.upgraders.get(version)
+            if step is None:
+                raise UnsupportedTask(
+                    f"no way from {record.kind!r} version {version} to {version + 1}"
+                )
+            args = step(args)
+        return msgspec.convert(args, cls.arguments)
+
+
+def encode(value: Struct | None) -> Json:
+    return msgspec.json.encode(value)
