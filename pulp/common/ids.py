@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 
-CONSUMER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-LOGIN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-_UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+# `(?!\n)` because Python's `$` also matches before a final line break; JSON Schema reads the same patterns.
+CONSUMER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$(?!\n)"
+CALL_ID = CONSUMER_ID
+LOGIN = r"^[a-z0-9][a-z0-9._-]{0,63}$(?!\n)"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_id() -> str:
@@ -16,4 +18,4 @@ def new_id() -> str:
 
 
 def is_uuid(text: str) -> bool:
-    return bool(_UUID.match(text))
+    return bool(_UUID.fullmatch(text))

@@ -13,7 +13,9 @@ DAY = 24 * HOUR
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(9999, 12, 31, tzinfo=UTC)
+
+LAST = 253_402_300_799_999
+"""The last millisecond of the year 9999, where the calendar of `datetime` ends."""
 
 
 def parse_time(text: str) -> int:
@@ -49,7 +51,7 @@ def parse_duration(text: str) -> int:
     total = int(sum(float(n) * _UNITS[u] for n, u in parts))
     if total <= 0:
         raise ValueError("a duration must be longer than zero")
-    if total > (_LAST - _EPOCH) // timedelta(milliseconds=1):
+    if total > LAST:
         raise ValueError(f"{text!r} is longer than any calendar")
     return total
 

@@ -5,12 +5,14 @@ Both ends decode through here, so nothing but `RemoteCallError` comes out for wh
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from pulp.common.ids import CALL_ID
 from pulp.rmi.errors import LocalCallError, RemoteCallError
 from pulp.rmi.faults import clip, fault_of
 from pulp.rmi.messages import PROTOCOL, Message, ToAgent, ToServer
@@ -24,7 +26,7 @@ GZIP = "gzip"
 _GZIP_FROM = 8 * 1024  # bytes; below it packing costs more than it saves
 _GZIP_LEVEL = 3  # half the time of the default level for a tenth more bytes
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
-_LONGEST_ID = 128
+_call_id = re.compile(CALL_ID)
 
 M = TypeVar("M", bound=Message)
 
@@ -102,7 +104,7 @@ def _explain(text: bytes, error: Exception | None) -> RemoteCallError:
         text.decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as cause:
         return _unreadable("one JSON object in UTF-8", clip(str(cause)))
-    call_id = head.id if isinstance(head.id, str) and len(head.id) <= _LONGEST_ID else None
+    call_id = head.id if isinstance(head.id, str) and _call_id.match(head.id) else None
     type_ = clip(head.type) if isinstance(head.type, str) else None
     reason, where, expected, found = _judge(head, error)
     return RemoteCallError(

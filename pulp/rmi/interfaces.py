@@ -16,10 +16,10 @@ from msgspec import Meta, Struct
 
 R = TypeVar("R")
 
-PackageName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=200)]
+PackageName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$(?!\n)", max_length=200)]
 """No glob, path, option or URL passes; each package family narrows it further (research: apt acts on `name-` and patterns)."""
-PackageVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.+:~^_-]+$", max_length=200)]
-PackageArch = Annotated[str, Meta(pattern=r"^[a-z0-9_-]+$", max_length=40)]
+PackageVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.+:~^_-]+$(?!\n)", max_length=200)]
+PackageArch = Annotated[str, Meta(pattern=r"^[a-z0-9_-]+$(?!\n)", max_length=40)]
 
 
 class PackageSpec(

@@ -5,14 +5,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from pulp.common.ids import CALL_ID
+from pulp.common.times import LAST
 
 PROTOCOL = 1
 
 State = Literal["held", "ready", "running", "done"]
+
+CallId = Annotated[str, Meta(pattern=CALL_ID)]
+"""Safe as a file name: the agent keeps a folder for each call."""
+Ms = Annotated[int, Meta(ge=0, le=LAST)]
+"""A time (since 1970 UTC) or a span; within the calendar, so that it can always be shown as a date."""
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
 
 
 class Message(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -20,56 +30,56 @@ class Message(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class WireWindow(Struct, frozen=True, kw_only=True):
-    begin: int
-    end: int
+    begin: Ms
+    end: Ms
 
 
 # --- server to agent ---
 
 
 class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
-    now: int
+    now: Ms
     features: list[str]
     ca: list[str]
     signing_keys: list[str]
     urls: list[str]
-    progress_every: int  # ms between two progress messages of one call, at least
+    progress_every: Ms  # ms between two progress messages of one call, at least
 
 
 class Request(Message, frozen=True, kw_only=True, tag="request"):
-    id: str
+    id: CallId
     consumer: str
     class_: str = msgspec.field(name="class")
     method: str
-    version: int
+    version: Count
     args: Raw  # JSON object, checked against the method's argument type
     by: str
-    issued: int
+    issued: Ms
     needs: list[str]
     window: WireWindow | None
-    plan: int
-    accept_by: int
-    expires: int
-    timeout: int  # ms of running
+    plan: Count
+    accept_by: Ms
+    expires: Ms
+    timeout: Ms  # ms of running
 
 
 class Replan(Message, frozen=True, kw_only=True, tag="replan"):
-    id: str
-    plan: int
+    id: CallId
+    plan: Count
     window: WireWindow | None
-    expires: int
+    expires: Ms
 
 
 class Cancel(Message, frozen=True, kw_only=True, tag="cancel"):
-    id: str
+    id: CallId
 
 
 class Query(Message, frozen=True, kw_only=True, tag="query"):
-    id: str
+    id: CallId
 
 
 class Confirm(Message, frozen=True, kw_only=True, tag="confirm"):
-    ids: list[str]
+    ids: list[CallId]
 
 
 class Renewed(Message, frozen=True, kw_only=True, tag="renewed"):
@@ -83,87 +93,87 @@ class Renewed(Message, frozen=True, kw_only=True, tag="renewed"):
 class CallStatus(Struct, frozen=True):
     """One call the agent holds; `done` means a final answer that is not yet confirmed."""
 
-    id: str
+    id: CallId
     state: State
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     agent: str
-    protocols: list[int]
-    methods: dict[str, list[int]]
+    protocols: list[Count]
+    methods: dict[str, list[Count]]
     features: list[str]
-    now: int
+    now: Ms
     boot_id: str
     timezone: str
     os: dict[str, Any]
     journal_id: str
-    journal_seq: int
+    journal_seq: Count
     calls: list[CallStatus]
 
 
 class Alive(Message, frozen=True, kw_only=True, tag="alive"):
-    now: int
+    now: Ms
 
 
 class Bye(Message, frozen=True, kw_only=True, tag="bye"):
-    now: int
+    now: Ms
 
 
 class Accepted(Message, frozen=True, kw_only=True, tag="accepted"):
-    id: str
+    id: CallId
     state: Literal["held", "ready"]
-    starts: int | None = None  # when its window opens, for held calls
+    starts: Ms | None = None  # when its window opens, for held calls
 
 
 class Rejected(Message, frozen=True, kw_only=True, tag="rejected"):
-    id: str
+    id: CallId
     code: str
     expected: str = ""
     found: str = ""
 
 
 class Started(Message, frozen=True, kw_only=True, tag="started"):
-    id: str
-    at: int
+    id: CallId
+    at: Ms
 
 
 class Progress(Message, frozen=True, kw_only=True, tag="progress"):
-    id: str
-    seq: int
+    id: CallId
+    seq: Count
     phase: str
-    percent: float
+    percent: Percent
     message: str = ""
 
 
 class Succeeded(Message, frozen=True, kw_only=True, tag="succeeded"):
-    id: str
+    id: CallId
     value: Raw  # the method's result type
-    started: int
-    finished: int
+    started: Ms
+    finished: Ms
     truncated: bool | UnsetType = UNSET
 
 
 class Failed(Message, frozen=True, kw_only=True, tag="failed"):
-    id: str
+    id: CallId
     code: str
     message: str
     details: Raw = Raw(b"null")
-    started: int | None = None  # null: it never started
-    finished: int | None = None
+    started: Ms | None = None  # null: it never started
+    finished: Ms | None = None
     truncated: bool | UnsetType = UNSET
 
 
 class Canceled(Message, frozen=True, kw_only=True, tag="canceled"):
-    id: str
+    id: CallId
 
 
 class TooLate(Message, frozen=True, kw_only=True, tag="too-late"):
-    id: str
+    id: CallId
     of: Literal["cancel", "replan"]
 
 
 class Unknown(Message, frozen=True, kw_only=True, tag="unknown"):
-    id: str
+    id: CallId
 
 
 class InstalledPackage(Struct, frozen=True, kw_only=True, omit_defaults=True):
