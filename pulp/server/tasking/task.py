@@ -127,19 +127,15 @@ class TaskKinds:
         return cls(record, self._arguments(cls, record))
 
     @staticmethod
-    def _arguments(cls: type[Task], record: TaskRecord) -> Struct:
-        if record.version == cls.version:
-            return msgspec.json.decode(record.args, type=cls.arguments)
+    def _arguments(kind: type[Task], record: TaskRecord) -> Struct:
+        if record.version == kind.version:
+            return msgspec.json.decode(record.args, type=kind.arguments)
         args: Args = msgspec.json.decode(record.args)
-        for version in range(record.version, cls.version):
-            step = cls.upgraders.get(version)
+        for version in range(record.version, kind.version):
+            step = kind.upgraders.get(version)
             if step is None:
                 raise UnsupportedTask(
                     f"no way from {record.kind!r} version {version} to {version + 1}"
                 )
             args = step(args)
-        return msgspec.convert(args, cls.arguments)
-
-
-def encode(value: Struct | None) -> Json:
-    return msgspec.json.encode(value)
+        return msgspec.convert(args, kind.arguments)
