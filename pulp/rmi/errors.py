@@ -35,3 +35,14 @@ class RemoteCallError(PulpError):
         self.type = type_
         self.expected = expected
         self.found = found
+
+
+class Unsupported(PulpError):
+    """This end, or the peer, cannot take the call as it is. `code` is a `rejected` code of docs/WIRE.md."""
+
+    def __init__(self, code: str, field: str, *, expected: str, found: str) -> None:
+        super().__init__(f"{field} should be {expected}, found {found}")
+        self.code = code
+        self.field = field
+        self.expected = expected
+        self.found = found

@@ -1,0 +1,104 @@
+"""What one end can take of the other: features, method versions, and arguments carried from version to version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pulp.common.windows import Window
+from pulp.rmi.errors import Unsupported
+from pulp.rmi.interfaces import METHODS, Method
+from pulp.rmi.messages import WireWindow
+
+WINDOW = "window"
+"""An agent that has it keeps `request.window` itself: it starts nothing before or after it, with or without contact."""
+CANCEL = "cancel"
+"""`cancel` is answered by `canceled` or `too-late`, also when it overtakes its request."""
+QUERY = "query"
+"""`query` is answered by the call's stored last word, or by `unknown`."""
+REPLAN = "replan"
+"""`replan` moves a call that has not started to another window; the newest plan number wins."""
+GZIP = "gzip"
+"""Bodies with content-encoding gzip are read."""
+
+FEATURES = frozenset({WINDOW, CANCEL, QUERY, REPLAN, GZIP})
+"""What this release has, at both ends; `hello.features` and `welcome.features`."""
+
+Known = Mapping[tuple[str, int], Method]
+Args = dict[str, Any]
+Step = Callable[[Args], Args]
+"""Pure: a method's arguments of one version as JSON data → those of the next version up or down.
+
+Going down it raises `Unsupported` where the older version cannot say the same.
+"""
+
+
+def needs_of(*, window: Window | WireWindow | None) -> list[str]:
+    """What a request must name in `needs`: everything in it that restricts execution and that an older agent could ignore.
+
+    Arguments are not in it: unknown ones are refused as such.
+    """
+    return [WINDOW] if window is not None else []
+
+
+def missing(needs: Iterable[str], features: Collection[str]) -> list[str]:
+    """The needs that `features` does not have, in their order."""
+    return [need for need in needs if need not in features]
+
+
+def offer(known: Known = METHODS) -> dict[str, list[int]]:
+    """The known methods as `hello.methods` names them."""
+    offered: dict[str, list[int]] = {}
+    for path, version in sorted(known):
+        offered.setdefault(path, []).append(version)
+    return offered
+
+
+def choose(path: str, offered: Mapping[str, list[int]], known: Known = METHODS) -> Method | None:
+    """The newest version of the method that both ends know; None when there is none."""
+    both = [version for version in offered.get(path, ()) if (path, version) in known]
+    return known[path, max(both)] if both else None
+
+
+def newest(path: str, version: int, known: Known = METHODS) -> Method:
+    """The newest known version of the method. Unsupported when it is not known at all, or older than `version`."""
+    versions = [v for p, v in known if p == path]
+    if not versions:
+        raise Unsupported("unknown-method", "method", expected="a known one", found=path)
+    if version > max(versions):
+        raise _unsupported(path, f"at most version {max(versions)}", version)
+    return known[path, max(versions)]
+
+
+@dataclass(frozen=True, slots=True)
+class ArgsVersions:
+    """How arguments change between the versions of a method: (path, from version) → step to the next, one table each way."""
+
+    up: Mapping[tuple[str, int], Step]
+    down: Mapping[tuple[str, int], Step]
+
+    def lift(self, path: str, version: int, args: Args, known: Known = METHODS) -> tuple[int, Args]:
+        """Stored or older arguments → (newest known version, arguments). Unsupported names what was expected and found."""
+        target = newest(path, version, known).version
+        return target, self.convert(path, version, args, to=target)
+
+    def convert(self, path: str, version: int, args: Args, *, to: int) -> Args:
+        """Arguments of `version` as those of version `to`, one step at a time; `args` itself is left as it is."""
+        table, stride = (self.up, 1) if to > version else (self.down, -1)
+        for at in range(version, to, stride):
+            step = table.get((path, at))
+            if step is None:
+                raise _unsupported(path, f"version {to}", at)
+            args = step(dict(args))
+        return args
+
+
+def _unsupported(path: str, expected: str, version: int) -> Unsupported:
+    return Unsupported(
+        "unsupported-version", "version", expected=f"{path} {expected}", found=str(version)
+    )
+
+
+ARGS_VERSIONS = ArgsVersions(up={}, down={})
+"""Protocol 1 has one version of every method."""
