@@ -223,6 +223,10 @@ class UnreadableRepository(Protocol):
 
 
 class UnitOfWork(Protocol):
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call this once what the job wrote is durable, on the store's own thread; never when it was rolled back. It must be
+        quick and must not raise."""
+
     @property
     def tasks(self) -> TaskRepository: ...
     @property

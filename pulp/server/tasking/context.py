@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 from pulp.rmi.interfaces import Packages, System
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.history import HistoryEvent, HistoryType
-from pulp.server.domain.task import TaskRecord
+from pulp.server.domain.task import Call, TaskRecord
 
 
 class AgentProxy(Protocol):
@@ -22,6 +23,25 @@ class AgentProxy(Protocol):
 
     @property
     def system(self) -> System[None]: ...
+
+    @property
+    def decided(self) -> Call | None:
+        """The call that was asked for, if any."""
+
+
+class AgentGateway(Protocol):
+    """The way to the agents, as the task system sees it. Only the dispatcher thread uses it."""
+
+    def room(self, consumer_id: str) -> int:
+        """How many more calls may be sent to this consumer now (unaccepted ones are bounded); -1: it is offline."""
+
+    def proxy(self, uow: UnitOfWork, record: TaskRecord) -> AgentProxy: ...
+
+    def send(self, records: Sequence[TaskRecord]) -> None:
+        """The calls of these stored records; the store holds what is lost here."""
+
+    def cancel(self, record: TaskRecord) -> None:
+        """Ask the agent to give the call up, if it is connected."""
 
 
 class HistoryWriter:
@@ -58,9 +78,13 @@ class HistoryWriter:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """now: ms UTC. `agent` is the task's consumer's; only an AsyncTask's run() has one."""
+    """now: ms UTC. `agent` is that of the task's consumer; a task that has none, or that ends, gets None."""
 
     now: int
     uow: UnitOfWork
     history: HistoryWriter
-    agent: AgentProxy
+    agent: AgentProxy | None
+
+    @classmethod
+    def of(cls, uow: UnitOfWork, now: int, agent: AgentProxy | None = None) -> Context:
+        return cls(now, uow, HistoryWriter(uow, now), agent)

@@ -1,23 +1,240 @@
-"""FIFOQueue: tasks in, in order. A task that waits for an agent holds no thread and no slot. (Being written.)"""
+"""FIFOQueue: tasks in, in order. A task that waits for an agent holds no thread and no slot.
+
+One dispatcher thread calls step(); everybody else only stores tasks and wakes it. A task is run inside the store's writing
+job, so its new state and its decided call are one commit; the call is sent after it.
+"""
 
 from __future__ import annotations
 
-from pulp.server.db.base import UnitOfWork
-from pulp.server.domain.task import TaskRecord
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+
+from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
+from pulp.server.domain.task import (
+    PARKED_BUSY,
+    PARKED_OFFLINE,
+    PARKED_VERSION,
+    QUEUED,
+    SENT,
+    TaskError,
+    TaskRecord,
+    TaskState,
+)
+from pulp.server.tasking.context import AgentGateway, Context
+from pulp.server.tasking.deadlines import next_look
+from pulp.server.tasking.states import Event, move
+from pulp.server.tasking.task import AsyncTask, TaskKinds, UnsupportedTask
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+INTERNAL = TaskError(code="internal", message="The server failed while it ran this task.")
 
 
 class FIFOQueue:
+    def __init__(
+        self, store: Store, kinds: TaskKinds, gateway: AgentGateway, wake: Callable[[], None]
+    ) -> None:
+        """`wake` sets the dispatcher going; it never blocks and may be called from any thread."""
+        self._store = store
+        self._kinds = kinds
+        self._gateway = gateway
+        self.wake = wake
+        self._backlogged: set[str] = set()  # consumers with parked tasks that may be sent
+        self._pull: set[str] = set()  # those of them to look at in the next step
+        self._cancels: deque[str] = deque()
+
+    # --- for everybody ---
+
     def enqueue(self, uow: UnitOfWork, record: TaskRecord) -> TaskRecord:
-        """Store a new task inside the caller's unit of work; call wake() after its commit."""
-        raise NotImplementedError
+        """Store a new task inside the caller's unit of work; it runs after that commits."""
+        uow.after_commit(self.wake)
+        return uow.tasks.add(record)
 
     def find(self, task_id: str) -> TaskRecord | None:
-        raise NotImplementedError
+        return self._store.read(lambda uow: uow.tasks.get(task_id))
 
     def cancel(self, uow: UnitOfWork, record: TaskRecord, *, by: str, now: int) -> TaskRecord:
-        """Cancel an open task: at once where no agent has it, else by a durable request to the agent; wake() after."""
-        raise NotImplementedError
+        """Cancel an open task: at once where no agent can have it, else by a durable request to its agent."""
+        if record.call is None:
+            return self.end(uow, record, TaskError(code="canceled", message=f"Canceled by {by}."), now)
+        if record.cancel_requested_at is not None:
+            return record
 
-    def wake(self) -> None:
-        """There may be work: never blocks, any thread."""
-        raise NotImplementedError
+        def ask() -> None:
+            self._cancels.append(record.id)
+            self.wake()
+
+        uow.after_commit(ask)
+        return uow.tasks.save(record.replace(cancel_requested_at=now, cancel_requested_by=by))
+
+    def end(
+        self, uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int
+    ) -> TaskRecord:
+        """End an open task with an error, through its class's failed()."""
+        return end_task(self._kinds, uow, record, error, now)
+
+    # --- for the dispatcher thread ---
+
+    def pull(self, consumer_id: str) -> None:
+        """The consumer can take calls again: it said hello, or it accepted one."""
+        self._backlogged.add(consumer_id)
+        self._pull.add(consumer_id)
+
+    def has_room(self, consumer_id: str) -> None:
+        """An agent accepted a call: go on with its backlog, if it has one."""
+        if consumer_id in self._backlogged:
+            self._pull.add(consumer_id)
+
+    def step(self, now: int) -> bool:
+        """Do one bounded batch; True when there may be more."""
+        self._send_cancels()
+        pulled = self._take_backlogs(now)
+        claimed = self._store.read(lambda uow: uow.tasks.claimable(BATCH))
+        self._run([*pulled, *self._admit(claimed, now)], now)
+        return bool(self._pull) or len(claimed) == BATCH
+
+    def _send_cancels(self) -> None:
+        while self._cancels:
+            record = self.find(self._cancels.popleft())
+            if record is not None and not record.state.final:
+                self._gateway.cancel(record)
+
+    def _take_backlogs(self, now: int) -> list[TaskRecord]:
+        """The oldest unsent tasks of the consumers that can take some, parked or not: their order is kept."""
+        runnable: list[TaskRecord] = []
+        for consumer_id in self._pull:
+            room = self._gateway.room(consumer_id)
+            if room <= 0:
+                continue
+            oldest = self._unsent(consumer_id, room)
+            if len(oldest) < room:
+                self._backlogged.discard(consumer_id)
+            runnable += oldest
+        self._pull.clear()
+        return runnable
+
+    def _unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
+        return self._store.read(lambda uow: uow.tasks.unsent(consumer_id, limit))
+
+    def _admit(self, claimed: list[TaskRecord], now: int) -> list[TaskRecord]:
+        """Those of the claimed tasks that may run now; the others are parked outside the claim index."""
+        runnable: list[TaskRecord] = []
+        parked: list[tuple[TaskRecord, str]] = []
+        room: dict[str, int] = {}
+        for record in claimed:
+            reason = self._obstacle(record, room)
+            if reason:
+                parked.append((record, reason))
+            else:
+                runnable.append(record)
+        if parked:
+            self._store.write(lambda uow: _park(uow, parked, now))
+        return runnable
+
+    def _obstacle(self, record: TaskRecord, room: dict[str, int]) -> str:
+        consumer_id = record.consumer_id
+        if consumer_id is None:
+            return ""
+        if consumer_id not in room:
+            room[consumer_id] = self._gateway.room(consumer_id)
+        if room[consumer_id] < 0:
+            return PARKED_OFFLINE
+        if room[consumer_id] == 0 or consumer_id in self._backlogged:
+            self._backlogged.add(consumer_id)
+            return PARKED_BUSY
+        room[consumer_id] -= 1
+        return ""
+
+    def _run(self, records: Iterable[TaskRecord], now: int) -> None:
+        started = [(r.id, self._store.submit(self._job(r.id, now))) for r in records]
+        sendable = []
+        for task_id, future in started:
+            record = self._outcome(task_id, future, now)
+            if record is not None and record.phase == SENT:
+                sendable.append(record)
+        if sendable:
+            self._gateway.send(sendable)
+
+    def _outcome(
+        self, task_id: str, future: Future[TaskRecord | None], now: int
+    ) -> TaskRecord | None:
+        try:
+            return future.result()
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("task failed to run", extra={"task_id": task_id})
+            self._store.write(lambda uow: self._end_internal(uow, task_id, now))
+            return None
+
+    def _end_internal(self, uow: UnitOfWork, task_id: str, now: int) -> None:
+        record = uow.tasks.get(task_id)
+        if record is not None and not record.state.final:
+            end_plainly(uow, record, INTERNAL, now)
+
+    def _job(self, task_id: str, now: int) -> Callable[[UnitOfWork], TaskRecord | None]:
+        return lambda uow: self._run_one(uow, task_id, now)
+
+    def _run_one(self, uow: UnitOfWork, task_id: str, now: int) -> TaskRecord | None:
+        """Inside the writing job: read again, run, store the outcome."""
+        record = uow.tasks.get(task_id)
+        if record is None or record.state is not TaskState.WAITING or record.phase != QUEUED:
+            return None
+        try:
+            task = self._kinds.load(record)
+        except UnsupportedTask as e:
+            log.warning("task cannot be run by this server", extra={"task_id": task_id, "why": str(e)})
+            return uow.tasks.save(
+                record.replace(parked=PARKED_VERSION, parked_at=now)
+            )
+        if not isinstance(task, AsyncTask):
+            ctx = Context.of(uow, now)
+            task.succeeded(ctx, task.run(ctx))
+            return uow.tasks.save(task.record)
+        return self._fire(uow, task, now)
+
+    def _fire(self, uow: UnitOfWork, task: AsyncTask, now: int) -> TaskRecord:
+        proxy = self._gateway.proxy(uow, task.record)
+        task.run(Context.of(uow, now, proxy))
+        if proxy.decided is None:
+            raise RuntimeError(f"{task.kind} decided no call")
+        sent = task.record.replace(
+            call=proxy.decided,
+            state=move(task.record.state, Event.SENT),
+            phase=SENT,
+            parked="",
+            parked_at=None,
+            sent_at=now,
+        )
+        return uow.tasks.save(sent.replace(deadline=next_look(sent)))
+
+
+def _park(uow: UnitOfWork, parked: list[tuple[TaskRecord, str]], now: int) -> None:
+    for claimed, reason in parked:
+        record = uow.tasks.get(claimed.id)
+        if record is not None and record.revision == claimed.revision:
+            uow.tasks.save(record.replace(parked=reason, parked_at=now))
+
+
+def end_task(
+    kinds: TaskKinds, uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int
+) -> TaskRecord:
+    """End an open task with an error through its class, or plainly where this server does not know the class."""
+    try:
+        task = kinds.load(record)
+    except UnsupportedTask:
+        return end_plainly(uow, record, error, now)
+    task.failed(Context.of(uow, now), error)
+    return uow.tasks.save(task.record)
+
+
+def end_plainly(uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int) -> TaskRecord:
+    """End an open task without its class's own code: for kinds that are unknown here, or whose code raised."""
+    from pulp.server.tasking.task import Task
+
+    task = Task(record, None)
+    task.failed(Context.of(uow, now), error)
+    return uow.tasks.save(task.record)
