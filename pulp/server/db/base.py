@@ -6,7 +6,7 @@ outside its unit of work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -94,7 +94,7 @@ class TaskRepository(Protocol):
         """Waiting, queued and not parked, oldest first."""
 
     def unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
-        """Waiting and queued, parked or not, oldest first."""
+        """Waiting and queued, parked or not (but not parked as unsupported-version), oldest first."""
 
     def unaccepted(self, consumer_id: str) -> list[TaskRecord]:
         """Waiting and sent, oldest first."""
@@ -102,8 +102,8 @@ class TaskRepository(Protocol):
     def open_of(self, consumer_id: str) -> list[TaskRecord]:
         """Not final, oldest first."""
 
-    def unpark(self, consumer_id: str, reasons: Iterable[str]) -> int:
-        """Put the consumer's tasks parked for one of these reasons back into the claim index; how many."""
+    def release(self, reason: str) -> int:
+        """Put all tasks that are parked for this reason back into the claim index; how many."""
 
     def due(self, now: int, limit: int) -> list[TaskRecord]:
         """Scheduled with not_before <= now, earliest first."""

@@ -107,6 +107,7 @@ class TaskRecord(Struct, frozen=True, kw_only=True):
     error: TaskError | None = None
     cancel_requested_at: int | None = None
     cancel_requested_by: str | None = None
+    cancel_refused: bool = False  # the agent answered that it is too late
     retry_of: str | None = None
 
     def replace(self, **changes: Any) -> TaskRecord:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
+from pulp.common.errors import PulpError
 from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
 from pulp.server.domain.task import (
     PARKED_BUSY,
@@ -25,7 +26,7 @@ from pulp.server.domain.task import (
 from pulp.server.tasking.context import AgentGateway, Context
 from pulp.server.tasking.deadlines import next_look
 from pulp.server.tasking.states import Event, move
-from pulp.server.tasking.task import AsyncTask, TaskKinds, UnsupportedTask
+from pulp.server.tasking.task import AsyncTask, TaskKinds, UnsupportedTask, plainly_ended
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,9 @@ class FIFOQueue:
     def cancel(self, uow: UnitOfWork, record: TaskRecord, *, by: str, now: int) -> TaskRecord:
         """Cancel an open task: at once where no agent can have it, else by a durable request to its agent."""
         if record.call is None:
-            return self.end(uow, record, TaskError(code="canceled", message=f"Canceled by {by}."), now)
+            return self.end(
+                uow, record, TaskError(code="canceled", message=f"Canceled by {by}."), now
+            )
         if record.cancel_requested_at is not None:
             return record
 
@@ -70,11 +73,9 @@ class FIFOQueue:
         uow.after_commit(ask)
         return uow.tasks.save(record.replace(cancel_requested_at=now, cancel_requested_by=by))
 
-    def end(
-        self, uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int
-    ) -> TaskRecord:
-        """End an open task with an error, through its class's failed()."""
-        return end_task(self._kinds, uow, record, error, now)
+    def end(self, uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int) -> TaskRecord:
+        """End an open task with an error, through its class's failed(), and store it."""
+        return uow.tasks.save(self._kinds.ended(record, error, Context.of(uow, now)))
 
     # --- for the dispatcher thread ---
 
@@ -165,15 +166,13 @@ class FIFOQueue:
             return future.result()
         except StoreUnavailable:
             raise
+        except PulpError as e:
+            error = TaskError(code=e.code, message=str(e))
         except Exception:
             log.exception("task failed to run", extra={"task_id": task_id})
-            self._store.write(lambda uow: self._end_internal(uow, task_id, now))
-            return None
-
-    def _end_internal(self, uow: UnitOfWork, task_id: str, now: int) -> None:
-        record = uow.tasks.get(task_id)
-        if record is not None and not record.state.final:
-            end_plainly(uow, record, INTERNAL, now)
+            error = INTERNAL
+        self._store.write(lambda uow: _end_refused(uow, task_id, error, now))
+        return None
 
     def _job(self, task_id: str, now: int) -> Callable[[UnitOfWork], TaskRecord | None]:
         return lambda uow: self._run_one(uow, task_id, now)
@@ -186,10 +185,10 @@ class FIFOQueue:
         try:
             task = self._kinds.load(record)
         except UnsupportedTask as e:
-            log.warning("task cannot be run by this server", extra={"task_id": task_id, "why": str(e)})
-            return uow.tasks.save(
-                record.replace(parked=PARKED_VERSION, parked_at=now)
+            log.warning(
+                "task cannot be run by this server", extra={"task_id": task_id, "why": str(e)}
             )
+            return uow.tasks.save(record.replace(parked=PARKED_VERSION, parked_at=now))
         if not isinstance(task, AsyncTask):
             ctx = Context.of(uow, now)
             task.succeeded(ctx, task.run(ctx))
@@ -219,22 +218,7 @@ def _park(uow: UnitOfWork, parked: list[tuple[TaskRecord, str]], now: int) -> No
             uow.tasks.save(record.replace(parked=reason, parked_at=now))
 
 
-def end_task(
-    kinds: TaskKinds, uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int
-) -> TaskRecord:
-    """End an open task with an error through its class, or plainly where this server does not know the class."""
-    try:
-        task = kinds.load(record)
-    except UnsupportedTask:
-        return end_plainly(uow, record, error, now)
-    task.failed(Context.of(uow, now), error)
-    return uow.tasks.save(task.record)
-
-
-def end_plainly(uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int) -> TaskRecord:
-    """End an open task without its class's own code: for kinds that are unknown here, or whose code raised."""
-    from pulp.server.tasking.task import Task
-
-    task = Task(record, None)
-    task.failed(Context.of(uow, now), error)
-    return uow.tasks.save(task.record)
+def _end_refused(uow: UnitOfWork, task_id: str, error: TaskError, now: int) -> None:
+    record = uow.tasks.get(task_id)
+    if record is not None and not record.state.final:
+        uow.tasks.save(plainly_ended(record, error, Context.of(uow, now)))

@@ -79,7 +79,7 @@ class Task:
         """The work ended in another way: failed, canceled, timed out or missed; the error's code says which."""
         self._end(ctx, Event.FAILED, error.code, error)
         end = end_of(error.code)
-        details = {"action": self.kind, "code": error.code, "message": error.message}
+        details = {"action": self.record.kind, "code": error.code, "message": error.message}
         ctx.history.add(self.record, end.history, details | {"details": msgspec.Raw(error.details)})
 
     def result_type(self) -> Any:
@@ -126,6 +126,15 @@ class TaskKinds:
             )
         return cls(record, self._arguments(cls, record))
 
+    def ended(self, record: TaskRecord, error: TaskError, ctx: Context) -> TaskRecord:
+        """The open task ended with an error through its class, or plainly where this server does not know the class."""
+        try:
+            task = self.load(record)
+        except UnsupportedTask:
+            return plainly_ended(record, error, ctx)
+        task.failed(ctx, error)
+        return task.record
+
     @staticmethod
     def _arguments(kind: type[Task], record: TaskRecord) -> Struct:
         if record.version == kind.version:
@@ -139,3 +148,10 @@ class TaskKinds:
                 )
             args = step(args)
         return msgspec.convert(args, kind.arguments)
+
+
+def plainly_ended(record: TaskRecord, error: TaskError, ctx: Context) -> TaskRecord:
+    """The open task ended without its class's own code: for kinds unknown here, and for code that raised."""
+    task = Task(record, None)
+    task.failed(ctx, error)
+    return task.record

@@ -1,0 +1,61 @@
+"""AsyncAgent: the typed remote interfaces of a task's consumer. Calling one decides the task's call and returns at once; the
+gateway sends it after the task is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pulp.rmi.errors import Unsupported
+from pulp.rmi.interfaces import Method, Packages, System
+from pulp.rmi.versions import ARGS_VERSIONS, choose, missing, needs_of
+from pulp.server.async_.sessions import Session
+from pulp.server.domain.task import Call, TaskRecord
+
+
+class AsyncAgent:
+    """Unsupported when the connected agent cannot take the call; nothing is sent then."""
+
+    def __init__(self, record: TaskRecord, session: Session) -> None:
+        self._record = record
+        self._session = session
+        self.decided: Call | None = None
+        self.packages: Packages[None] = Packages(self._invoke)
+        self.system: System[None] = System(self._invoke)
+
+    def _invoke(self, method: Method, args: Struct) -> None:
+        self._check_needs()
+        chosen = choose(method.path, self._session.methods)
+        if chosen is None:
+            raise Unsupported(
+                "unsupported-version",
+                "method",
+                expected=f"{method.path} version {method.version}",
+                found=f"an agent with versions {self._session.methods.get(method.path, [])}",
+            )
+        self.decided = Call(
+            class_=chosen.interface,
+            method=chosen.name,
+            version=chosen.version,
+            args=self._arguments(method, chosen, args),
+        )
+
+    def _check_needs(self) -> None:
+        lacking = missing(needs_of(window=self._record.window), self._session.features)
+        if lacking:
+            raise Unsupported(
+                "unsupported-feature",
+                "features",
+                expected=f"an agent with {', '.join(lacking)}",
+                found=f"features {sorted(self._session.features)}",
+            )
+
+    @staticmethod
+    def _arguments(method: Method, chosen: Method, args: Struct) -> bytes:
+        if chosen.version == method.version:
+            return msgspec.json.encode(args)
+        data: dict[str, Any] = msgspec.to_builtins(args)
+        older = ARGS_VERSIONS.convert(method.path, method.version, data, to=chosen.version)
+        return msgspec.json.encode(older)

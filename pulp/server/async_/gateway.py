@@ -1,0 +1,74 @@
+"""The way to the agents: who can take how much now, and the sending itself. Nothing here is remembered but by the store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from pulp.common.clock import Clock
+from pulp.messaging.base import Bus, Message, Peer
+from pulp.rmi.interfaces import Method
+from pulp.server.async_ import outgoing
+from pulp.server.async_.agent import AsyncAgent
+from pulp.server.async_.sessions import Session, Sessions
+from pulp.server.db.base import Store, UnitOfWork
+from pulp.server.domain.task import TaskRecord
+
+MOST_UNACCEPTED = 32
+"""Calls that may be sent to one agent and not yet accepted (WIRE.md rule 4)."""
+
+
+class Gateway:
+    """Implements tasking.context.AgentGateway."""
+
+    def __init__(self, bus: Bus, store: Store, sessions: Sessions, clock: Clock) -> None:
+        self._bus = bus
+        self._store = store
+        self._sessions = sessions
+        self._clock = clock
+
+    def room(self, consumer_id: str) -> int:
+        session = self._sessions.of(consumer_id)
+        if session is None:
+            return -1
+        if session.unaccepted >= MOST_UNACCEPTED:
+            session.unaccepted = self._count(consumer_id)
+        return max(0, MOST_UNACCEPTED - session.unaccepted)
+
+    def _count(self, consumer_id: str) -> int:
+        return self._store.read(lambda uow: len(uow.tasks.unaccepted(consumer_id)))
+
+    def proxy(self, uow: UnitOfWork, record: TaskRecord) -> AsyncAgent:
+        session = self._session(record)
+        if session is None:
+            raise ConnectionError(f"{record.consumer_id} left while its task was run")
+        return AsyncAgent(record, session)
+
+    def send(self, records: Sequence[TaskRecord]) -> None:
+        outbox: dict[Peer, list[Message]] = defaultdict(list)
+        for record in records:
+            session = self._session(record)
+            if session is not None:
+                session.unaccepted += 1
+                outbox[session.peer].append(outgoing.request(record))
+        for peer, messages in outbox.items():
+            self._bus.send(peer, messages)
+
+    def cancel(self, record: TaskRecord) -> None:
+        session = self._session(record)
+        if session is not None:
+            self._bus.send(session.peer, [outgoing.cancel(record.id)])
+
+    def call_now(self, consumer_id: str, call_id: str, method: Method, args: Struct) -> bool:
+        """Send a call that is no task; False when the consumer is not connected."""
+        session = self._sessions.of(consumer_id)
+        if session is None:
+            return False
+        now = self._clock.now()
+        self._bus.send(session.peer, [outgoing.immediate(consumer_id, call_id, method, args, now)])
+        return True
+
+    def _session(self, record: TaskRecord) -> Session | None:
+        return self._sessions.of(record.consumer_id) if record.consumer_id else None

@@ -1,0 +1,80 @@
+"""Stored tasks and plain values to messages for an agent."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pulp.common.ids import new_id
+from pulp.messaging.base import Message
+from pulp.rmi import codec
+from pulp.rmi.interfaces import Method
+from pulp.rmi.messages import Cancel, Query, Request, ToAgent, WireWindow
+from pulp.rmi.versions import needs_of
+from pulp.server.domain.task import TaskRecord
+
+
+def message(value: ToAgent, correlation_id: str | None = None) -> Message:
+    body, encoding = codec.encode(value)
+    subject = str(type(value).__struct_config__.tag)
+    return Message(
+        body=body,
+        id=new_id(),
+        subject=subject,
+        correlation_id=correlation_id,
+        content_encoding=encoding,
+    )
+
+
+def request(record: TaskRecord) -> Message:
+    """The call of a stored task. It is the same however often it is made: the id is the task's."""
+    call, window = record.call, record.window
+    if call is None or record.consumer_id is None:
+        raise ValueError(f"task {record.id} has no call to send")
+    value = Request(
+        id=record.id,
+        consumer=record.consumer_id,
+        class_=call.class_,
+        method=call.method,
+        version=call.version,
+        args=Raw(call.args),
+        by=record.requested_by,
+        issued=record.sent_at or record.created_at,
+        needs=needs_of(window=window),
+        window=WireWindow(begin=window.begin, end=window.end) if window else None,
+        plan=record.plan,
+        accept_by=record.accept_by,
+        expires=record.expires,
+        timeout=record.timeout,
+    )
+    return message(value, record.id)
+
+
+def immediate(consumer_id: str, call_id: str, method: Method, args: Struct, now: int) -> Message:
+    """A call that is no task and is answered at once or not at all."""
+    soon = now + 60_000
+    value = Request(
+        id=call_id,
+        consumer=consumer_id,
+        class_=method.interface,
+        method=method.name,
+        version=method.version,
+        args=Raw(msgspec.json.encode(args)),
+        by="server",
+        issued=now,
+        needs=[],
+        window=None,
+        plan=1,
+        accept_by=soon,
+        expires=soon,
+        timeout=60_000,
+    )
+    return message(value, call_id)
+
+
+def cancel(call_id: str) -> Message:
+    return message(Cancel(id=call_id), call_id)
+
+
+def query(call_id: str) -> Message:
+    return message(Query(id=call_id), call_id)
