@@ -49,7 +49,7 @@ def read_value(raw: Raw, type_: Any, *, call_id: str) -> Any:
     try:
         return _decoder(type_).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        fault = fault_of(error)
+        fault = fault_of(error, raw)
         where = fault.field or "the value"
         raise RemoteCallError(
             f"the result of call {call_id} cannot be read: {where} should be {fault.expected}, found {fault.found}",
@@ -87,14 +87,14 @@ def _find(request: Request, methods: Known, upgrades: ArgsVersions) -> tuple[Met
     method = newest(path, request.version, methods)
     args = _read_object(request.args)
     args = upgrades.convert(path, request.version, args, to=method.version)
-    return method, _convert_args(args, method)
+    return method, _read_args(Raw(msgspec.json.encode(args)), method)
 
 
 def _read_args(raw: Raw, method: Method) -> Struct:
     try:
         args: Struct = _decoder(method.args).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _bad_arguments(error) from error
+        raise _bad_arguments(error, raw) from error
     return args
 
 
@@ -102,19 +102,12 @@ def _read_object(raw: Raw) -> dict[str, Any]:
     try:
         args: dict[str, Any] = _decoder(dict[str, Any]).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _bad_arguments(error) from error
+        raise _bad_arguments(error, raw) from error
     return args
 
 
-def _convert_args(args: dict[str, Any], method: Method) -> Struct:
-    try:
-        return msgspec.convert(args, method.args)
-    except msgspec.ValidationError as error:
-        raise _bad_arguments(error) from error
-
-
-def _bad_arguments(error: Exception) -> Unsupported:
-    fault = fault_of(error)
+def _bad_arguments(error: Exception, raw: Raw) -> Unsupported:
+    fault = fault_of(error, raw)
     field = f"args.{fault.field}" if fault.field else "args"
     return _refused(field, fault.expected, fault.found)
 

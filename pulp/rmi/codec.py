@@ -93,11 +93,11 @@ def _decode(decoder: msgspec.json.Decoder[M], body: bytes, content_encoding: str
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(text, error) from error
     if message.v != PROTOCOL:
-        raise _explain(text, None)
+        raise _explain(text, ValueError("another protocol"))
     return message
 
 
-def _explain(text: bytes, error: Exception | None) -> RemoteCallError:
+def _explain(text: bytes, error: Exception) -> RemoteCallError:
     """Why `text` was refused, and whose it is as far as that can be read."""
     try:
         head = _head_decoder.decode(text)
@@ -106,7 +106,7 @@ def _explain(text: bytes, error: Exception | None) -> RemoteCallError:
         return _unreadable("one JSON object in UTF-8", clip(str(cause)))
     call_id = head.id if isinstance(head.id, str) and _call_id.match(head.id) else None
     type_ = clip(head.type) if isinstance(head.type, str) else None
-    reason, where, expected, found = _judge(head, error)
+    reason, where, expected, found = _judge(head, error, text)
     return RemoteCallError(
         f"a message {type_ or 'without a type'} was refused: {where} should be {expected}, found {found}",
         reason=reason,
@@ -117,13 +117,13 @@ def _explain(text: bytes, error: Exception | None) -> RemoteCallError:
     )
 
 
-def _judge(head: _Head, error: Exception | None) -> tuple[str, str, str, str]:
+def _judge(head: _Head, error: Exception, text: bytes) -> tuple[str, str, str, str]:
     """(reason, field, expected, found); another protocol explains every other oddity, so it comes first."""
     if head.v is not None and head.v != PROTOCOL:
-        return "unknown-protocol", "v", str(PROTOCOL), clip(str(head.v))
-    fault = fault_of(error or ValueError("v is missing"))
+        return "unknown-protocol", "v", str(PROTOCOL), clip(repr(head.v))
+    fault = fault_of(error, text)
     if fault.field == "type":
-        return "unknown-type", "type", "a message type of this protocol", clip(str(head.type))
+        return "unknown-type", "type", "a message type of this protocol", clip(repr(head.type))
     return "bad-arguments", fault.field or "the message", fault.expected, fault.found
 
 
