@@ -1,0 +1,147 @@
+"""Consumers and their package profiles in SQLite."""
+
+# ruff: noqa: S608 - statements are put together from this module's own names of columns; values are always bound
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pulp.server.db.base import Conflict, ConsumerFilter, Page
+from pulp.server.db.sqlite import cursors
+from pulp.server.db.sqlite.connection import Connection, Row
+from pulp.server.domain.consumer import AgentInfo, Consumer, StoredProfile
+
+_COLUMNS = (
+    "id",
+    "uid",
+    "registered_at",
+    "fingerprints",
+    "csr_fingerprint",
+    "display_name",
+    "notes",
+    "online",
+    "last_seen",
+    "clock_offset",
+    "agent",
+    "flags",
+    "certificate",
+)
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM consumer"
+INSERT = f"INSERT INTO consumer ({', '.join(_COLUMNS)}, search) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
+GET = f"{_SELECT} WHERE id = ?"
+BY_UID = f"{_SELECT} WHERE uid = ?"
+UPDATE = f"UPDATE consumer SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:])}, search = ? WHERE id = ?"
+SET_OFFLINE = "UPDATE consumer SET online = 0 WHERE online = 1"
+SAVE_PROFILE = """INSERT INTO profile (consumer_id, hash, at, packages) VALUES (?, ?, ?, ?)
+    ON CONFLICT (consumer_id) DO UPDATE SET hash = excluded.hash, at = excluded.at, packages = excluded.packages"""
+PROFILE = "SELECT consumer_id, hash, at, packages FROM profile WHERE consumer_id = ?"
+
+_CURSOR = "consumers"
+
+_encode = msgspec.json.encode
+_strings = msgspec.json.Decoder(list[str]).decode
+_notes = msgspec.json.Decoder(dict[str, str]).decode
+_agent = msgspec.json.Decoder(AgentInfo).decode
+
+
+class SqliteConsumers:
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def add(self, consumer: Consumer) -> None:
+        self._db.execute(INSERT, (consumer.id, *_values(consumer)))
+
+    def get(self, consumer_id: str) -> Consumer | None:
+        row = self._db.row(GET, (consumer_id,))
+        return None if row is None else _consumer(row)
+
+    def by_uid(self, uid: str) -> Consumer | None:
+        row = self._db.row(BY_UID, (uid,))
+        return None if row is None else _consumer(row)
+
+    def save(self, consumer: Consumer) -> None:
+        """Conflict when it is not stored (any more)."""
+        if not self._db.changed(UPDATE, (*_values(consumer), consumer.id)):
+            raise Conflict(f"consumer {consumer.id} is not stored")
+
+    def remove(self, consumer_id: str) -> None:
+        """Its profile goes with it, its history stays."""
+        self._db.execute("DELETE FROM consumer WHERE id = ?", (consumer_id,))
+        self._db.execute("DELETE FROM profile WHERE consumer_id = ?", (consumer_id,))
+
+    def page(self, where: ConsumerFilter, after: str | None, limit: int) -> Page[Consumer]:
+        start = "" if after is None else cursors.decode(after, _CURSOR, str)[0]
+        conditions, values = _conditions(where)
+        sql = f"{_SELECT} WHERE {' AND '.join(['id > ?', *conditions])} ORDER BY id LIMIT ?"
+        found = [_consumer(row) for row in self._db.rows(sql, (start, *values, limit + 1))]
+        return cursors.page(found, limit, lambda last: cursors.encode(_CURSOR, last.id))
+
+    def set_offline(self) -> int:
+        return self._db.changed(SET_OFFLINE)
+
+    def profile(self, consumer_id: str) -> StoredProfile | None:
+        row = self._db.row(PROFILE, (consumer_id,))
+        if row is None:
+            return None
+        return StoredProfile(consumer_id=row[0], hash=row[1], at=row[2], packages=row[3])
+
+    def save_profile(self, profile: StoredProfile) -> None:
+        self._db.execute(
+            SAVE_PROFILE, (profile.consumer_id, profile.hash, profile.at, profile.packages)
+        )
+
+
+def _conditions(where: ConsumerFilter) -> tuple[list[str], list[Any]]:
+    conditions: list[str] = []
+    values: list[Any] = []
+    if where.online is not None:
+        conditions.append("online = ?")
+        values.append(int(where.online))
+    if where.q:
+        conditions.append("instr(search, ?) > 0")
+        values.append(where.q.casefold())
+    for key, value in where.notes.items():
+        conditions.append(
+            "EXISTS (SELECT 1 FROM json_each(notes) AS note WHERE note.key = ? AND note.value = ?)"
+        )
+        values += [key, value]
+    return conditions, values
+
+
+def _values(consumer: Consumer) -> tuple[Any, ...]:
+    """All columns but the id, and what `q` looks in: SQLite itself folds the case of ASCII letters only."""
+    return (
+        consumer.uid,
+        consumer.registered_at,
+        _encode(consumer.fingerprints),
+        consumer.csr_fingerprint,
+        consumer.display_name,
+        _encode(consumer.notes).decode("utf-8"),
+        int(consumer.online),
+        consumer.last_seen,
+        consumer.clock_offset,
+        None if consumer.agent is None else _encode(consumer.agent),
+        _encode(consumer.flags),
+        consumer.certificate,
+        f"{consumer.id}\n{consumer.display_name}".casefold(),
+    )
+
+
+def _consumer(row: Row) -> Consumer:
+    return Consumer(
+        id=row[0],
+        uid=row[1],
+        registered_at=row[2],
+        fingerprints=_strings(row[3]),
+        csr_fingerprint=row[4],
+        display_name=row[5],
+        notes=_notes(row[6]),
+        online=bool(row[7]),
+        last_seen=row[8],
+        clock_offset=row[9],
+        agent=None if row[10] is None else _agent(row[10]),
+        flags=_strings(row[11]),
+        certificate=row[12],
+    )

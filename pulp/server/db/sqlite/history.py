@@ -1,0 +1,99 @@
+"""History events in SQLite."""
+
+from __future__ import annotations
+
+from pulp.server.db.base import Page
+from pulp.server.db.sqlite import cursors
+from pulp.server.db.sqlite.connection import Connection, Row
+from pulp.server.domain.history import HistoryEvent, HistoryType
+
+_TYPE_OF = {type_.value: type_ for type_ in HistoryType}
+_TEXT_OF = {type_: type_.value for type_ in HistoryType}
+
+_SELECT = "SELECT consumer_id, type, at, originator, task_id, details, id FROM history"
+INSERT = """INSERT INTO history (consumer_id, type, at, originator, task_id, details) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (task_id, type) WHERE task_id IS NOT NULL DO NOTHING"""
+OF_TASK = f"{_SELECT} WHERE task_id = ? ORDER BY id"
+KNOWS = "SELECT 1 FROM history WHERE consumer_id = ? LIMIT 1"
+
+_CURSOR = "history"
+
+
+class SqliteHistory:
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def add(self, event: HistoryEvent) -> bool:
+        row = (
+            event.consumer_id,
+            _TEXT_OF[event.type],
+            event.at,
+            event.originator,
+            event.task_id,
+            event.details,
+        )
+        return self._db.changed(INSERT, row) == 1
+
+    def page(
+        self,
+        consumer_id: str,
+        *,
+        types: frozenset[HistoryType] = frozenset(),
+        begin: int | None = None,
+        end: int | None = None,
+        newest_first: bool = True,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[HistoryEvent]:
+        conditions, values = (
+            ["consumer_id = ?"],
+            [consumer_id, *(_TEXT_OF[type_] for type_ in types)],
+        )
+        if types:
+            conditions.append(f"type IN ({', '.join('?' * len(types))})")
+        bounds, numbers = _bounds(begin, end, after, newest_first)
+        direction = "DESC" if newest_first else "ASC"
+        sql = (
+            f"{_SELECT} WHERE {' AND '.join(conditions + bounds)} "
+            f"ORDER BY at {direction}, id {direction} LIMIT ?"
+        )
+        rows = self._db.rows(sql, (*values, *numbers, limit + 1))
+        found = [_event(row) for row in rows]
+        return cursors.page(found, limit, lambda last: cursors.encode(_CURSOR, last.at, last.id))
+
+    def of_task(self, task_id: str) -> list[HistoryEvent]:
+        return [_event(row) for row in self._db.rows(OF_TASK, (task_id,))]
+
+    def knows(self, consumer_id: str) -> bool:
+        return self._db.row(KNOWS, (consumer_id,)) is not None
+
+
+def _bounds(
+    begin: int | None, end: int | None, after: str | None, newest_first: bool
+) -> tuple[list[str], list[int | str]]:
+    """The conditions on time and place in the list, and their values."""
+    conditions: list[str] = []
+    values: list[int | str] = []
+    if begin is not None:
+        conditions.append("at >= ?")
+        values.append(begin)
+    if end is not None:
+        conditions.append("at <= ?")
+        values.append(end)
+    if after is not None:
+        conditions.append(f"(at, id) {'<' if newest_first else '>'} (?, ?)")
+        values += cursors.decode(after, _CURSOR, int, int)
+    return conditions, values
+
+
+def _event(row: Row) -> HistoryEvent:
+    consumer_id, type_, at, originator, task_id, details, id_ = row
+    return HistoryEvent(
+        consumer_id=consumer_id,
+        type=_TYPE_OF[type_],
+        at=at,
+        originator=originator,
+        task_id=task_id,
+        details=details,
+        id=id_,
+    )

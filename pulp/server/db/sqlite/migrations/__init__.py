@@ -1,0 +1,48 @@
+"""Numbered steps that bring a database to this release's schema. A step that was released is never changed: add another."""
+
+from __future__ import annotations
+
+from pulp.server.db.sqlite.connection import Connection
+from pulp.server.db.sqlite.errors import StoreDamaged, StoreTooNew
+from pulp.server.db.sqlite.migrations import m0001_first
+
+STEPS: tuple[str, ...] = (m0001_first.SQL,)
+"""Step n (counted from 1) leads from `PRAGMA user_version` n - 1 to n."""
+
+APPLICATION_ID = 0x50554C50  # "PULP", in the file's header
+
+
+def migrate(db: Connection) -> None:
+    """Run the steps that are missing, each in one transaction. StoreTooNew, StoreDamaged."""
+    _check_ours(db)
+    version = _number(db, "PRAGMA user_version")
+    if version > len(STEPS):
+        raise StoreTooNew(
+            f"the database has schema {version} and this release knows {len(STEPS)}: "
+            "install the release that wrote it, or restore a backup made before the upgrade"
+        )
+    for number in range(version + 1, len(STEPS) + 1):
+        _step(db, number)
+
+
+def _check_ours(db: Connection) -> None:
+    application = _number(db, "PRAGMA application_id")
+    if application != APPLICATION_ID and _number(db, "SELECT count(*) FROM sqlite_schema"):
+        raise StoreDamaged(
+            "the file is a database, but not one of Pulp's: give another data directory"
+        )
+
+
+def _step(db: Connection, number: int) -> None:
+    try:
+        db.script(
+            f"BEGIN IMMEDIATE; {STEPS[number - 1]}; PRAGMA application_id={APPLICATION_ID}; "
+            f"PRAGMA user_version={number}; COMMIT;"
+        )
+    finally:
+        db.rollback()
+
+
+def _number(db: Connection, sql: str) -> int:
+    row = db.row(sql)
+    return int(row[0]) if row else 0

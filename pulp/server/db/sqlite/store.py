@@ -1,0 +1,112 @@
+"""The store's front: opens the data directory, hands writing jobs to the writer and reading jobs to readers."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from pulp.server.db.base import StoreError, StoreUnavailable, TaskChange, UnitOfWork
+from pulp.server.db.sqlite.connection import Connection, Synchronous, open_writer
+from pulp.server.db.sqlite.errors import StoreDamaged
+from pulp.server.db.sqlite.lock import DirectoryLock
+from pulp.server.db.sqlite.migrations import migrate
+from pulp.server.db.sqlite.readers import Readers
+from pulp.server.db.sqlite.writer import Writer
+
+FILE = "pulp.db"
+
+T = TypeVar("T")
+Listener = Callable[[Sequence[TaskChange]], None]
+
+log = logging.getLogger(__name__)
+
+
+class SqliteStore:
+    """Implements `pulp.server.db.base.Store` in `directory`/pulp.db.
+
+    synchronous: "full" syncs the disk before a job is acknowledged; "normal" may lose the newest commits at a power cut
+    (never at a crash of the process), but stays whole.
+    Opening raises StoreUnavailable, or of its kinds StoreLocked, StoreDamaged, StoreTooNew, with a sentence that names the
+    directory or file.
+    """
+
+    def __init__(self, directory: Path, *, synchronous: Synchronous = "full") -> None:
+        directory = directory.absolute()
+        self._listeners: list[Listener] = []
+        self._closed = False
+        self._lock = DirectoryLock(directory)
+        try:
+            self._db = _open(directory / FILE, synchronous)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._readers = Readers(directory / FILE)
+        self._writer = Writer(self._db, self._tell)
+
+    def submit(self, job: Callable[[UnitOfWork], T]) -> Future[T]:
+        return self._writer.submit(job)
+
+    def write(self, job: Callable[[UnitOfWork], T]) -> T:
+        if self._writer.is_current_thread():
+            raise StoreError(
+                "write() on the store's own thread would wait for itself: use submit()"
+            )
+        return self._writer.submit(job).result()
+
+    def read(self, job: Callable[[UnitOfWork], T]) -> T:
+        return self._readers.run(job)
+
+    def subscribe(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def backup(self, target: Path) -> None:
+        """Copy everything committed so far into the new file `target`, while others go on."""
+        self._readers.backup(target)
+
+    def close(self) -> None:
+        """May be called again, also after it was interrupted."""
+        self._writer.close()
+        self._readers.close()
+        if not self._closed:
+            self._closed = True
+            self._db.close()
+            self._lock.release()
+
+    def _tell(self, changes: Sequence[TaskChange]) -> None:
+        for listener in self._listeners:
+            try:
+                listener(changes)
+            except Exception:
+                log.exception("a listener to task changes failed")
+
+
+def _open(path: Path, synchronous: Synchronous) -> Connection:
+    _create(path)
+    try:
+        db = open_writer(path, synchronous)
+        try:
+            migrate(db)
+        except BaseException:
+            db.close()
+            raise
+    except StoreError as error:
+        kind = type(error) if isinstance(error, StoreUnavailable) else StoreUnavailable
+        raise kind(f"{path}: {error}") from error
+    return db
+
+
+def _create(path: Path) -> None:
+    """An empty file for a new store, readable by its owner only: it holds hashes of passwords."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if path.is_file() and path.stat().st_size == 0:
+            raise StoreDamaged(
+                f"{path} is empty: restore a backup, or delete the file to start with a new store"
+            ) from None
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be created: {error.strerror}") from error

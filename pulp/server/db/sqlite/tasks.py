@@ -1,0 +1,140 @@
+"""Tasks in SQLite. Each query walks one index in the order asked for, so its cost does not grow with the backlog."""
+
+# ruff: noqa: S608 - statements are put together from this module's own names of columns; values are always bound
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from pulp.server.db.base import Conflict, Page, TaskChange, TaskFilter
+from pulp.server.db.sqlite import cursors, task_pages
+from pulp.server.db.sqlite.connection import Connection, Row
+from pulp.server.db.sqlite.task_rows import COLUMNS, STATE_OF, changes, record_of, row_of
+from pulp.server.domain.task import TaskRecord, TaskState
+
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_SELECT = f"SELECT {_NAMES} FROM task"
+# The conditions stand here word for word as in the partial indexes: SQLite compares the text's meaning, not its outcome.
+_OPEN = "state IN ('scheduled', 'waiting', 'held', 'running')"
+
+INSERT = f"INSERT INTO task ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"
+GET = f"{_SELECT} WHERE id = ?"
+CLAIMABLE = f"""{_SELECT}
+    WHERE state = 'waiting' AND phase = 'queued' AND parked = '' ORDER BY seq LIMIT ?"""
+UNSENT = f"""{_SELECT}
+    WHERE state = 'waiting' AND phase = 'queued' AND parked <> 'unsupported-version' AND consumer_id = ?
+    ORDER BY seq LIMIT ?"""
+UNACCEPTED = f"""{_SELECT}
+    WHERE state = 'waiting' AND phase = 'sent' AND consumer_id = ? ORDER BY seq"""
+OPEN_OF = f"{_SELECT} WHERE consumer_id = ? AND {_OPEN} ORDER BY seq"
+RELEASE = """UPDATE task SET parked = '', parked_at = NULL, revision = revision + 1
+    WHERE state = 'waiting' AND phase = 'queued' AND parked <> '' AND parked = ? RETURNING id, revision"""
+DUE = f"""{_SELECT}
+    WHERE state = 'scheduled' AND not_before <= ? ORDER BY not_before, seq LIMIT ?"""
+OVERDUE = f"""{_SELECT}
+    WHERE {_OPEN} AND deadline IS NOT NULL AND deadline <= ? ORDER BY deadline, seq LIMIT ?"""
+FIRST_DUE = "SELECT min(not_before) FROM task WHERE state = 'scheduled'"
+FIRST_DEADLINE = f"SELECT min(deadline) FROM task WHERE {_OPEN} AND deadline IS NOT NULL"
+COUNT_OPEN = f"SELECT state, count(*) FROM task WHERE {_OPEN} GROUP BY state"
+
+_CURSOR = "tasks"
+
+
+class SqliteTasks:
+    """`changes`: what the running job did to tasks, for those who wait for the commit."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._read: dict[str, TaskRecord] = {}  # as this job last read or wrote them
+        self._updates: dict[tuple[str, ...], str] = {}
+        self.changes: list[TaskChange] = []
+
+    def begin(self) -> None:
+        """A new job: nothing is read or changed yet."""
+        self._read = {}
+        self.changes = []
+
+    def add(self, record: TaskRecord) -> TaskRecord:
+        row = row_of(record)
+        row[_SEQ] = None  # SQLite gives the next
+        seq = self._db.execute(INSERT, row).lastrowid
+        return self._changed(replace(record, seq=seq))
+
+    def get(self, task_id: str) -> TaskRecord | None:
+        row = self._db.row(GET, (task_id,))
+        return None if row is None else self._seen(row)
+
+    def save(self, record: TaskRecord) -> TaskRecord:
+        stored = self._read.get(record.id) or self.get(record.id)
+        if stored is None:
+            raise Conflict(f"task {record.id} is not stored")
+        if stored.revision != record.revision:
+            raise Conflict(
+                f"task {record.id} has revision {stored.revision} by now, not {record.revision}: read it again"
+            )
+        saved = replace(record, revision=record.revision + 1, seq=stored.seq)
+        names, values = changes(stored, saved)
+        self._db.execute(self._update(names), (*values, stored.seq))
+        return self._changed(saved)
+
+    def claimable(self, limit: int) -> list[TaskRecord]:
+        return self._list(CLAIMABLE, limit)
+
+    def unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
+        return self._list(UNSENT, consumer_id, limit)
+
+    def unaccepted(self, consumer_id: str) -> list[TaskRecord]:
+        return self._list(UNACCEPTED, consumer_id)
+
+    def open_of(self, consumer_id: str) -> list[TaskRecord]:
+        return self._list(OPEN_OF, consumer_id)
+
+    def release(self, reason: str) -> int:
+        released = self._db.rows(RELEASE, (reason,))
+        for task_id, revision in released:
+            self._read.pop(task_id, None)
+            self.changes.append(TaskChange(task_id, revision, TaskState.WAITING))
+        return len(released)
+
+    def due(self, now: int, limit: int) -> list[TaskRecord]:
+        return self._list(DUE, now, limit)
+
+    def overdue(self, now: int, limit: int) -> list[TaskRecord]:
+        return self._list(OVERDUE, now, limit)
+
+    def next_moment(self) -> int | None:
+        rows = (self._db.row(FIRST_DUE), self._db.row(FIRST_DEADLINE))
+        return min((row[0] for row in rows if row and row[0] is not None), default=None)
+
+    def page(self, where: TaskFilter, after: str | None, limit: int) -> Page[TaskRecord]:
+        before = cursors.LARGEST if after is None else cursors.decode(after, _CURSOR, int)[0]
+        sql, values = task_pages.query(where, int(before), limit + 1)
+        found = self._list(f"{_SELECT} WHERE {sql}", *values)
+        return cursors.page(found, limit, lambda last: cursors.encode(_CURSOR, last.seq))
+
+    def count_open(self) -> dict[TaskState, int]:
+        return {STATE_OF[state]: count for state, count in self._db.rows(COUNT_OPEN)}
+
+    def _list(self, sql: str, *values: int | str) -> list[TaskRecord]:
+        return [self._seen(row) for row in self._db.rows(sql, values)]
+
+    def _seen(self, row: Row) -> TaskRecord:
+        record = record_of(row)
+        self._read[record.id] = record
+        return record
+
+    def _changed(self, record: TaskRecord) -> TaskRecord:
+        self._read[record.id] = record
+        self.changes.append(TaskChange(record.id, record.revision, record.state))
+        return record
+
+    def _update(self, names: tuple[str, ...]) -> str:
+        """Only what differs is set: SQLite rewrites every index that a SET names, changed or not."""
+        sql = self._updates.get(names)
+        if sql is None:
+            setting = ", ".join(f'"{name}" = ?' for name in names)
+            sql = self._updates[names] = f"UPDATE task SET {setting} WHERE seq = ?"
+        return sql
+
+
+_SEQ = COLUMNS.index("seq")
