@@ -1,0 +1,64 @@
+"""What the agent's journal holds. The agent's state is what these records add up to (`calls.CallTable`), nothing else."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from pulp.rmi.messages import Final, Request, WireWindow
+
+
+class Record(Struct, frozen=True, tag_field="t"):
+    """One line of the journal."""
+
+
+class Took(Record, frozen=True, kw_only=True, tag="took"):
+    """A request was accepted; the order of these records is the order of the lane."""
+
+    request: Request
+    at: int
+
+
+class Replanned(Record, frozen=True, kw_only=True, tag="replanned"):
+    id: str
+    plan: int
+    window: WireWindow | None
+    expires: int
+
+
+class Began(Record, frozen=True, kw_only=True, tag="began"):
+    """An execution's process is about to be started: the first (`attempt` 0) or one that resumes it."""
+
+    id: str
+    at: int
+    attempt: int = 0
+
+
+class Ended(Record, frozen=True, kw_only=True, tag="ended"):
+    """The one final answer; for a call that was never taken (rejected, canceled ahead of its request) the only record."""
+
+    final: Final
+    at: int
+
+
+class Confirmed(Record, frozen=True, kw_only=True, tag="confirmed"):
+    """The server has committed these finals; the ids stay as tombstones."""
+
+    ids: list[str]
+    at: int
+
+
+class Opening(Record, frozen=True, kw_only=True, tag="opening"):
+    """A window that work was started in; once `closed` it stays so, even if the clock steps back."""
+
+    begin: int
+    end: int
+    closed: bool
+
+
+class ProfileKnown(Record, frozen=True, kw_only=True, tag="profile"):
+    """The server has the package profile with this hash."""
+
+    hash: str
+
+
+AnyRecord = Took | Replanned | Began | Ended | Confirmed | Opening | ProfileKnown
