@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
 from pulp.common.errors import PulpError
@@ -88,6 +88,10 @@ class FIFOQueue:
         """An agent accepted a call: go on with its backlog, if it has one."""
         if consumer_id in self._backlogged:
             self._pull.add(consumer_id)
+
+    def send_again(self, records: Sequence[TaskRecord]) -> None:
+        """The calls of tasks that are stored as sent, and that their agents do not have."""
+        self._gateway.send(records)
 
     def step(self, now: int) -> bool:
         """Do one bounded batch; True when there may be more."""

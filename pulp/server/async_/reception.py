@@ -1,0 +1,245 @@
+"""The Reception: hellos, departures, profiles and certificate renewals. Everything about connections that is no call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from pulp.common.errors import PulpError
+from pulp.messaging.base import Bus, Peer
+from pulp.rmi.messages import PROTOCOL, Hello, Profile, Renew, Renewed, Welcome
+from pulp.server.async_ import outgoing
+from pulp.server.async_.hello import Greeting, greet
+from pulp.server.async_.sessions import Session, Sessions
+from pulp.server.db.base import Store, UnitOfWork
+from pulp.server.domain.consumer import DUPLICATE_IDENTITY, Consumer, StoredProfile
+from pulp.server.domain.history import HistoryEvent, HistoryType
+from pulp.server.tasking.fifo import FIFOQueue
+from pulp.server.tasking.task import TaskKinds
+
+log = logging.getLogger(__name__)
+
+IssueCertificate = Callable[[str, str], tuple[str, str]]
+"""(CSR in PEM, uid) → (certificate in PEM, its fingerprint); PulpError when the CSR is refused."""
+
+MOST_FINGERPRINTS = 3
+"""The newest certificate and those it replaces, until the newest has been used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProfile:
+    """What a welcome tells of the server. progress_every: ms."""
+
+    features: list[str]
+    ca: list[str]
+    signing_keys: list[str]
+    urls: list[str]
+    progress_every: int
+
+
+class Reception:
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        store: Store,
+        kinds: TaskKinds,
+        queue: FIFOQueue,
+        sessions: Sessions,
+        profile: ServerProfile,
+        issue: IssueCertificate,
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._kinds = kinds
+        self._queue = queue
+        self._sessions = sessions
+        self._profile = profile
+        self._issue = issue
+
+    # --- coming ---
+
+    def welcome(self, hellos: Sequence[tuple[Peer, Hello]], now: int) -> None:
+        """Open a session for each, compare the calls, welcome it and say again what may have been lost."""
+        greeted = []
+        for peer, hello in hellos:
+            consumer = self._admit(peer, hello)
+            if consumer is not None:
+                session = self._open(peer, consumer, hello)
+                job = self._greeting(consumer.id, peer, hello, now)
+                greeted.append((session, self._store.submit(job)))
+        for session, future in greeted:
+            self._greet(session, future, now)
+
+    def _admit(self, peer: Peer, hello: Hello) -> Consumer | None:
+        consumer = self._store.read(lambda uow: uow.consumers.by_uid(peer.identity))
+        if consumer is None:
+            self._bus.close(peer, "amqp:unauthorized-access", "this consumer is not registered")
+            return None
+        if PROTOCOL not in hello.protocols:
+            self._bus.close(
+                peer,
+                "amqp:not-implemented",
+                f"unknown-protocol: expected {PROTOCOL}, found {hello.protocols}",
+            )
+            return None
+        return consumer if self._is_the_one(consumer, peer, hello) else None
+
+    def _is_the_one(self, consumer: Consumer, peer: Peer, hello: Hello) -> bool:
+        """Of two live connections with one identity: the same journal is the same agent, and its newest connection counts;
+        another journal is another host."""
+        other = self._sessions.of(consumer.id)
+        if other is None or other.peer == peer:
+            return True
+        if other.journal_id == hello.journal_id:
+            self._bus.close(
+                other.peer, "amqp:connection:forced", "a newer connection replaced this"
+            )
+            return True
+        self._bus.close(
+            peer,
+            "amqp:resource-locked",
+            "duplicate-identity: another host with this identity is connected",
+        )
+        log.warning("two hosts with one identity", extra={"consumer_id": consumer.id})
+        self._store.write(lambda uow: _flag(uow, consumer.id, DUPLICATE_IDENTITY))
+        return False
+
+    def _open(self, peer: Peer, consumer: Consumer, hello: Hello) -> Session:
+        session = Session(
+            peer=peer,
+            consumer_id=consumer.id,
+            journal_id=hello.journal_id,
+            methods=hello.methods,
+            features=frozenset(hello.features),
+        )
+        self._sessions.open(session)
+        return session
+
+    def _greeting(
+        self, consumer_id: str, peer: Peer, hello: Hello, now: int
+    ) -> Callable[[UnitOfWork], Greeting | None]:
+        return lambda uow: greet(self._kinds, uow, consumer_id, peer, hello, now)
+
+    def _greet(self, session: Session, future: Future[Greeting | None], now: int) -> None:
+        try:
+            greeting = future.result()
+        except BaseException:
+            self._sessions.close(session.peer)
+            raise
+        if greeting is None:
+            self._sessions.close(session.peer)
+            self._bus.close(session.peer, "amqp:unauthorized-access", "no longer registered")
+            return
+        session.unaccepted = len(greeting.resend)
+        self._bus.send(session.peer, [outgoing.message(self._welcome(now)), *greeting.messages()])
+        self._queue.pull(session.consumer_id)
+
+    def _welcome(self, now: int) -> Welcome:
+        known = self._profile
+        return Welcome(
+            now=now,
+            features=known.features,
+            ca=known.ca,
+            signing_keys=known.signing_keys,
+            urls=known.urls,
+            progress_every=known.progress_every,
+        )
+
+    # --- going ---
+
+    def leave(self, peers: Sequence[Peer], now: int) -> None:
+        gone = [s for s in map(self._sessions.close, peers) if s is not None]
+        futures = [self._store.submit(_leaving(s.consumer_id, now)) for s in gone]
+        for future in futures:
+            future.result()
+
+    # --- what an agent tells of its host ---
+
+    def save_profile(self, session: Session, profile: Profile, now: int) -> Future[None]:
+        stored = StoredProfile(
+            consumer_id=session.consumer_id,
+            hash=profile.hash,
+            at=now,
+            packages=msgspec.json.encode(profile.packages),
+        )
+        return self._store.submit(lambda uow: save_profile(uow, stored))
+
+    def renew(self, session: Session, renew: Renew, now: int) -> list[Future[Any]]:
+        """A new certificate for the same uid; the old ones stay valid until the new one has been used."""
+        uid = session.peer.identity
+        try:
+            certificate, fingerprint = self._issue(renew.csr, uid)
+        except PulpError as e:
+            log.warning(
+                "certificate not renewed",
+                extra={"consumer_id": session.consumer_id, "why": str(e)},
+            )
+            return []
+        future = self._store.submit(
+            lambda uow: _renewed(uow, session.consumer_id, certificate, fingerprint, now)
+        )
+        future.add_done_callback(lambda done: self._hand_over(session, certificate, done))
+        return [future]
+
+    def _hand_over(self, session: Session, certificate: str, done: Future[bool]) -> None:
+        if done.exception() is None and done.result():
+            answer = Renewed(certificate=certificate, ca=self._profile.ca)
+            self._bus.send(session.peer, [outgoing.message(answer)])
+
+
+def save_profile(uow: UnitOfWork, profile: StoredProfile) -> None:
+    """Keep the newest profile; a changed one is an event of the consumer's history."""
+    before = uow.consumers.profile(profile.consumer_id)
+    uow.consumers.save_profile(profile)
+    if before is not None and before.hash != profile.hash:
+        details = {"from": before.hash, "to": profile.hash}
+        uow.history.add(
+            HistoryEvent(
+                consumer_id=profile.consumer_id,
+                type=HistoryType.PROFILE_CHANGED,
+                at=profile.at,
+                originator="agent",
+                details=msgspec.json.encode(details),
+            )
+        )
+
+
+def _leaving(consumer_id: str, now: int) -> Callable[[UnitOfWork], None]:
+    def job(uow: UnitOfWork) -> None:
+        consumer = uow.consumers.get(consumer_id)
+        if consumer is not None:
+            uow.consumers.save(consumer.replace(online=False, last_seen=now))
+
+    return job
+
+
+def _flag(uow: UnitOfWork, consumer_id: str, flag: str) -> None:
+    consumer = uow.consumers.get(consumer_id)
+    if consumer is not None and flag not in consumer.flags:
+        uow.consumers.save(consumer.replace(flags=[*consumer.flags, flag]))
+
+
+def _renewed(
+    uow: UnitOfWork, consumer_id: str, certificate: str, fingerprint: str, now: int
+) -> bool:
+    consumer = uow.consumers.get(consumer_id)
+    if consumer is None:
+        return False
+    prints = [fingerprint, *consumer.fingerprints][:MOST_FINGERPRINTS]
+    uow.consumers.save(consumer.replace(certificate=certificate, fingerprints=prints))
+    uow.history.add(
+        HistoryEvent(
+            consumer_id=consumer_id,
+            type=HistoryType.CERTIFICATE_RENEWED,
+            at=now,
+            originator="agent",
+            details=msgspec.json.encode({"fingerprint": fingerprint}),
+        )
+    )
+    return True

@@ -1,0 +1,55 @@
+"""The slow sweep: what was sent and got no answer is sent again, for whatever reason it was lost on the way."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from pulp.common.times import SECOND
+from pulp.server.async_.sessions import Sessions
+from pulp.server.db.base import Store
+from pulp.server.domain.task import SENT, TaskRecord, TaskState
+from pulp.server.tasking.context import AgentGateway
+
+UNANSWERED = 30 * SECOND
+"""An agent accepts within milliseconds; a call that is this old and unaccepted was lost."""
+CHUNK = 100  # consumers looked at in one step
+
+
+class Sweep:
+    def __init__(
+        self, store: Store, sessions: Sessions, gateway: AgentGateway, *, interval: int
+    ) -> None:
+        """interval: ms between the starts of two rounds over all connected consumers."""
+        self._store = store
+        self._sessions = sessions
+        self._gateway = gateway
+        self._interval = interval
+        self._left: deque[str] = deque()
+        self._next_round = 0
+
+    def step(self, now: int) -> int:
+        """Look at a few connected consumers; the moment of the next step (ms UTC)."""
+        if not self._left:
+            if now < self._next_round:
+                return self._next_round
+            self._left.extend(session.consumer_id for session in self._sessions.all())
+            self._next_round = now + self._interval
+        for _ in range(min(CHUNK, len(self._left))):
+            self._look_at(self._left.popleft(), now)
+        return now if self._left else self._next_round
+
+    def _look_at(self, consumer_id: str, now: int) -> None:
+        records = self._store.read(lambda uow: uow.tasks.open_of(consumer_id))
+        unsure = [r for r in records if r.call is not None and _is_unanswered(r, now)]
+        for record in unsure:
+            if record.cancel_requested_at is not None:
+                self._gateway.cancel(record)
+        self._gateway.send([r for r in unsure if r.cancel_requested_at is None])
+
+
+def _is_unanswered(record: TaskRecord, now: int) -> bool:
+    asked = record.cancel_requested_at
+    if asked is not None:
+        return not record.cancel_refused and now - asked >= UNANSWERED
+    sent = record.sent_at or now
+    return record.state is TaskState.WAITING and record.phase == SENT and now - sent >= UNANSWERED
