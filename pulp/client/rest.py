@@ -1,0 +1,209 @@
+"""RestClient: the server's REST API as typed methods (docs/API.md). Every answer comes as the document and as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from pulp.client import views
+from pulp.client.errors import BadAnswer, BadUsage
+from pulp.client.tls import SYSTEM_TRUST, Trust
+from pulp.client.transport import ANSWER_SECONDS, Pause, Request, Transport, retry_after
+from pulp.client.views import Answer
+from pulp.common.ids import new_id
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+Params = Mapping[str, str | int | None]
+Body = Mapping[str, Any]
+
+LONG_POLL_SECONDS = 25
+_PAGE = 200
+
+
+class RestClient:
+    """One server. Errors are those of pulp.client.errors; use it as a context manager, or call close()."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        trust: Trust = SYSTEM_TRUST,
+        pause: Pause,
+        carrier: httpx.BaseTransport | None = None,
+    ) -> None:
+        """`carrier` takes the network's place (httpx.MockTransport in tests)."""
+        self.url = url
+        self._transport = Transport(url, trust=trust, token=token, pause=pause, carrier=carrier)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # --- server and login ---
+
+    def status(self, *, seconds: float = ANSWER_SECONDS) -> Answer[views.Status]:
+        return self._get("/status", views.Status, seconds=seconds)
+
+    def login(self, login: str, password: str) -> Answer[views.Login]:
+        body = {"login": login, "password": password}
+        return self._read(Request(method="POST", path="/login", body=body), views.Login)
+
+    def logout(self) -> None:
+        self._transport.send(Request(method="DELETE", path="/login"))
+
+    # --- consumers ---
+
+    def consumers(
+        self, params: Params | None = None, *, limit: int | None = None
+    ) -> Iterator[Answer[views.Consumer]]:
+        return self._list("/consumers", views.Consumer, params, limit=limit)
+
+    def consumer(self, consumer_id: str) -> Answer[views.Consumer]:
+        return self._get(f"/consumers/{_part(consumer_id)}", views.Consumer)
+
+    def edit_consumer(self, consumer_id: str, changes: Body) -> Answer[views.Consumer]:
+        request = Request(method="PATCH", path=f"/consumers/{_part(consumer_id)}", body=changes)
+        return self._read(request, views.Consumer)
+
+    def unregister(self, consumer_id: str) -> None:
+        self._transport.send(Request(method="DELETE", path=f"/consumers/{_part(consumer_id)}"))
+
+    def profile(self, consumer_id: str) -> Answer[views.Profile]:
+        return self._get(f"/consumers/{_part(consumer_id)}/profile", views.Profile)
+
+    def ping(self, consumer_id: str) -> Answer[views.Ping]:
+        path = f"/consumers/{_part(consumer_id)}/ping"
+        return self._read(Request(method="POST", path=path, repeatable=True), views.Ping)
+
+    def history(
+        self, consumer_id: str, params: Params | None = None, *, limit: int | None = None
+    ) -> Iterator[Answer[views.HistoryEvent]]:
+        path = f"/consumers/{_part(consumer_id)}/history"
+        return self._list(path, views.HistoryEvent, params, limit=limit)
+
+    def act(self, consumer_id: str, action: str, body: Body) -> Answer[views.Task]:
+        """Ask for an action. A lost answer is asked for again under the same key, so that it makes one task only."""
+        return self._make(f"/consumers/{_part(consumer_id)}/actions/{action}", body, views.Task)
+
+    # --- tasks ---
+
+    def tasks(
+        self, params: Params | None = None, *, limit: int | None = None
+    ) -> Iterator[Answer[views.Task]]:
+        return self._list("/tasks", views.Task, params, limit=limit)
+
+    def task(self, task_id: str) -> Answer[views.Task]:
+        return self._get(f"/tasks/{_part(task_id)}", views.Task)
+
+    def task_after(
+        self, task_id: str, revision: int, *, wait: int = LONG_POLL_SECONDS
+    ) -> tuple[Answer[views.Task], float]:
+        """The task once its revision is newer, or as it is after `wait` seconds; and how many seconds the server asks to
+        leave until the next question. Sent once: the caller has its own patience."""
+        request = Request(
+            method="GET",
+            path=f"/tasks/{_part(task_id)}",
+            params={"wait": wait, "after": revision},
+            seconds=wait + ANSWER_SECONDS,
+        )
+        response = self._transport.send(request)
+        return self._decode(response, views.Task), retry_after(response) or 0.0
+
+    def cancel(self, task_id: str) -> Answer[views.Task]:
+        request = Request(method="POST", path=f"/tasks/{_part(task_id)}/cancel", repeatable=True)
+        return self._read(request, views.Task)
+
+    def retry(self, task_id: str) -> Answer[views.Task]:
+        return self._make(f"/tasks/{_part(task_id)}/retry", None, views.Task)
+
+    # --- registration tokens and users ---
+
+    def tokens(self) -> Iterator[Answer[views.RegistrationToken]]:
+        return self._list("/registration-tokens", views.RegistrationToken)
+
+    def make_token(self, body: Body) -> Answer[views.RegistrationToken]:
+        return self._make("/registration-tokens", body, views.RegistrationToken)
+
+    def revoke_token(self, token_id: str) -> None:
+        path = f"/registration-tokens/{_part(token_id)}"
+        self._transport.send(Request(method="DELETE", path=path))
+
+    def users(self) -> Iterator[Answer[views.User]]:
+        return self._list("/users", views.User)
+
+    def make_user(self, body: Body) -> Answer[views.User]:
+        return self._make("/users", body, views.User)
+
+    def edit_user(self, login: str, changes: Body) -> Answer[views.User]:
+        request = Request(method="PATCH", path=f"/users/{_part(login)}", body=changes)
+        return self._read(request, views.User)
+
+    def delete_user(self, login: str) -> None:
+        self._transport.send(Request(method="DELETE", path=f"/users/{_part(login)}"))
+
+    # --- how ---
+
+    def _get(self, path: str, type_: type[T], *, seconds: float = ANSWER_SECONDS) -> Answer[T]:
+        request = Request(method="GET", path=path, repeatable=True, seconds=seconds)
+        return self._read(request, type_)
+
+    def _make(self, path: str, body: Body | None, type_: type[T]) -> Answer[T]:
+        request = Request(method="POST", path=path, body=body, key=new_id(), repeatable=True)
+        return self._read(request, type_)
+
+    def _list(
+        self, path: str, type_: type[T], params: Params | None = None, *, limit: int | None = None
+    ) -> Iterator[Answer[T]]:
+        """All items over all pages, at most `limit`; a page is asked for when its first item is wanted."""
+        given = {k: v for k, v in (params or {}).items() if v is not None}
+        left = limit
+        while left is None or left > 0:
+            given["limit"] = _PAGE if left is None else min(left, _PAGE)
+            page = self._read(
+                Request(method="GET", path=path, params=dict(given), repeatable=True), views.Page
+            ).value
+            for raw in page.items:
+                yield self._typed(bytes(raw), type_)
+            if page.next is None:
+                return
+            given["after"] = page.next
+            left = None if left is None else left - len(page.items)
+
+    def _read(self, request: Request, type_: type[T]) -> Answer[T]:
+        return self._decode(self._transport.send(request), type_)
+
+    def _decode(self, response: httpx.Response, type_: type[T]) -> Answer[T]:
+        return self._typed(response.content, type_)
+
+    def _typed(self, raw: bytes, type_: type[T]) -> Answer[T]:
+        try:
+            return Answer(raw, msgspec.json.decode(raw, type=type_))
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise BadAnswer(
+                f"{self.url} answered something else than a Pulp server does ({error})."
+            ) from error
+
+
+def _part(name: str) -> str:
+    """A name as one segment of a path."""
+    if not name.strip(". "):
+        raise BadUsage(f"{name!r} is no id")
+    return quote(name, safe="")

@@ -1,0 +1,247 @@
+"""What the client reads of the server's answers. Lenient on purpose: unknown fields and new words of a newer server pass."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+T = TypeVar("T")
+
+
+class TaskState(Enum):
+    """The states of docs/API.md; the only place in the client that spells them."""
+
+    SCHEDULED = "scheduled"
+    WAITING = "waiting"
+    HELD = "held"
+    RUNNING = "running"
+    FINISHED = "finished"
+    ERROR = "error"
+    TIMED_OUT = "timed_out"
+    CANCELED = "canceled"
+    MISSED = "missed"
+
+
+_FINAL = frozenset(
+    {
+        TaskState.FINISHED.value,
+        TaskState.ERROR.value,
+        TaskState.TIMED_OUT.value,
+        TaskState.CANCELED.value,
+        TaskState.MISSED.value,
+    }
+)
+
+
+class View(Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Answer(Struct, Generic[T], frozen=True):
+    """One JSON document of the server: as it came (for --json) and as the client reads it."""
+
+    raw: bytes
+    value: T
+
+
+class Page(View, frozen=True, kw_only=True):
+    items: list[Raw]
+    next: str | None = None
+
+
+class Status(View, frozen=True, kw_only=True):
+    version: str
+    ready: bool
+
+
+class Login(View, frozen=True, kw_only=True):
+    token: str
+    expires_at: datetime
+    role: str
+
+
+class Agent(View, frozen=True, kw_only=True):
+    version: str = ""
+    methods: dict[str, list[int]] = {}
+    timezone: str = ""
+    os: dict[str, Any] = {}
+
+
+class Consumer(View, frozen=True, kw_only=True):
+    """clock_offset: ms the host's clock is ahead of the server's."""
+
+    id: str
+    uid: str = ""
+    display_name: str = ""
+    notes: dict[str, str] = {}
+    registered_at: datetime | None = None
+    online: bool = False
+    last_seen: datetime | None = None
+    clock_offset: int | None = None
+    agent: Agent | None = None
+    flags: list[str] = []
+
+
+class Package(View, frozen=True, kw_only=True):
+    name: str
+    version: str = ""
+    arch: str = ""
+    held: bool = False
+    state: str = ""
+
+
+class Profile(View, frozen=True, kw_only=True):
+    consumer_id: str
+    at: datetime
+    packages: list[Package]
+
+
+class Ping(View, frozen=True, kw_only=True):
+    rtt_ms: float
+
+
+class Progress(View, frozen=True, kw_only=True):
+    """percent: of the whole call."""
+
+    phase: str = ""
+    percent: float | None = None
+    message: str = ""
+
+
+class WaitingFor(View, frozen=True, kw_only=True):
+    code: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Window(View, frozen=True, kw_only=True):
+    begin: datetime
+    end: datetime
+
+
+class TaskError(View, frozen=True, kw_only=True):
+    code: str
+    message: str = ""
+    details: Raw | None = None
+
+
+class Task(View, frozen=True, kw_only=True):
+    id: str
+    revision: int
+    kind: str
+    state: str
+    phase: str = ""
+    consumer_id: str | None = None
+    args: Raw | None = None
+    requested_by: str = ""
+    created_at: datetime | None = None
+    not_before: datetime | None = None
+    window: Window | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    deadline: datetime | None = None
+    progress: Progress | None = None
+    result: Raw | None = None
+    error: TaskError | None = None
+    waiting_for: WaitingFor | None = None
+    cancel_requested: bool = False
+    retry_of: str | None = None
+
+    @property
+    def final(self) -> bool:
+        """Over, also in a state that only a newer server knows."""
+        return self.state in _FINAL or self.finished_at is not None
+
+    @property
+    def finished(self) -> bool:
+        return self.state == TaskState.FINISHED.value
+
+    @property
+    def running(self) -> bool:
+        return self.state == TaskState.RUNNING.value
+
+
+class Change(View, frozen=True, kw_only=True):
+    """`from`/`to` are None where the package was or is absent."""
+
+    name: str
+    arch: str = ""
+    action: str = ""
+    from_: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+    requested: bool = False
+    outcome: str = ""
+    error: str = ""
+
+
+class KeptBack(View, frozen=True, kw_only=True):
+    name: str
+    reason: str = ""
+
+
+class PackagesResult(View, frozen=True, kw_only=True):
+    dry_run: bool = False
+    changed: bool = False
+    changes: list[Change] = []
+    unknown: list[str] = []
+    kept_back: list[KeptBack] = []
+    scripts_failed: list[str] = []
+    repaired: bool = False
+    reboot_needed: bool = False
+    log: str = ""
+
+
+class HistoryEvent(View, frozen=True, kw_only=True):
+    id: str
+    consumer_id: str
+    type: str
+    at: datetime
+    originator: str = ""
+    task_id: str | None = None
+    details: Raw | None = None
+
+
+class RegistrationToken(View, frozen=True, kw_only=True):
+    """`token` only in the answer that makes it; uses_left None: as often as wanted."""
+
+    id: str
+    created_by: str = ""
+    created_at: datetime | None = None
+    expires_at: datetime
+    uses_left: int | None = None
+    consumer_id: str | None = None
+    token: str | None = None
+
+
+class User(View, frozen=True, kw_only=True):
+    login: str
+    role: str
+    created_at: datetime | None = None
+
+
+class FieldProblem(View, frozen=True, kw_only=True):
+    field: str = ""
+    message: str = ""
+
+
+class Problem(View, frozen=True, kw_only=True):
+    """RFC 9457 problem details with Pulp's stable `code`."""
+
+    code: str
+    title: str = ""
+    detail: str = ""
+    errors: list[FieldProblem] = []
+
+
+def read(raw: Raw | bytes | None, type_: type[T]) -> T | None:
+    """A part of an answer as `type_`; None where there is none or where it is something else."""
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=type_)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
