@@ -7,11 +7,6 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
-
-from pulp.common.times import HOUR, MINUTE
-from pulp.rmi.interfaces import METHODS
-from pulp.rmi.messages import Request, ToServer, Welcome, WireWindow
-from pulp.rmi.versions import FEATURES
 from pulp_agent.calls import CallTable
 from pulp_agent.core import Core
 from pulp_agent.desk import Me
@@ -34,6 +29,11 @@ from pulp_agent.events import (
     WakeAt,
 )
 from pulp_agent.records import AnyRecord
+
+from pulp.common.times import HOUR, MINUTE
+from pulp.rmi.interfaces import METHODS
+from pulp.rmi.messages import Request, ToServer, Welcome, WireWindow
+from pulp.rmi.versions import FEATURES
 
 T0 = 1_800_000_000_000
 INSTALL_ARGS = b'{"packages":[{"name":"nginx"}]}'

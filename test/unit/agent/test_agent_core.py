@@ -5,6 +5,25 @@ from __future__ import annotations
 import pytest
 from agent_plays import T0, Play, failure, online, request, success, welcome, windowed
 from msgspec import Raw
+from pulp_agent.events import (
+    Accept,
+    Append,
+    Begun,
+    CancelDecided,
+    CancelJob,
+    Connected,
+    Disconnected,
+    FinalDelivered,
+    ForgetJobs,
+    JobEnded,
+    ReadProfile,
+    Received,
+    Send,
+    StartJob,
+    Unreadable,
+    WakeAt,
+)
+from pulp_agent.records import Began, Took
 
 from pulp.common.times import DAY, HOUR, MINUTE, SECOND
 from pulp.rmi.errors import RemoteCallError
@@ -25,25 +44,6 @@ from pulp.rmi.messages import (
     TooLate,
     Unknown,
 )
-from pulp_agent.events import (
-    Accept,
-    Append,
-    Begun,
-    CancelDecided,
-    CancelJob,
-    Connected,
-    Disconnected,
-    FinalDelivered,
-    ForgetJobs,
-    JobEnded,
-    ReadProfile,
-    Received,
-    Send,
-    StartJob,
-    Unreadable,
-    WakeAt,
-)
-from pulp_agent.records import Began, Took
 
 DONE = Succeeded(id="a", value=Raw(b'{"backend":"apt"}'), started=T0, finished=T0 + MINUTE)
 
