@@ -1,0 +1,1 @@
+"""pulp-admin and the REST client beneath it. Knows the server by its REST interface only."""

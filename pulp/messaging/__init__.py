@@ -1,0 +1,1 @@
+"""Moves bytes between addresses; knows no message's meaning."""

@@ -1,0 +1,1 @@
+"""Package work, one module for each package manager."""

@@ -1,0 +1,1 @@
+"""One module of controllers for each group of routes."""

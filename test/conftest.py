@@ -1,0 +1,28 @@
+"""For all tests: those that need root say so, and a machine that should be able to run them may not skip them silently."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+CI = os.environ.get("CI") == "true"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the tests that need root too")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") is None:
+        return
+    if not item.config.getoption("--all"):
+        pytest.skip("needs root: ./dev test --all")
+    if os.geteuid() != 0:
+        (pytest.fail if CI else pytest.skip)("needs root, and this is not root")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Skips are told one by one, whatever the verbosity."""
+    for report in terminalreporter.stats.get("skipped", []):
+        terminalreporter.write_line(f"SKIPPED {report.nodeid}: {report.longrepr[2]}", yellow=True)

@@ -1,0 +1,130 @@
+"""The house's own rules: imports do nothing, every module says what it is for, and nothing private lies in the tree."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted([*ROOT.glob("pulp/**/*.py"), *ROOT.glob("agent/pulp_agent/**/*.py")])
+
+IMPORT_ALL = """
+import json, sys, threading
+effects = []
+
+def watch(event, args):
+    if event == "open":
+        flags = args[2] or 0
+        if flags & 3 and str(args[0]) != "/dev/null" and "__pycache__" not in str(args[0]):
+            effects.append([event, str(args[0])])
+    elif event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn",
+                           "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.", "signal.",
+                           "sqlite3.")):
+        effects.append([event, repr(args)])
+
+def start(thread):  # Python 3.11 has no audit event for it
+    effects.append(["thread", repr(thread)])
+
+
+for module in sys.argv[1].split(","):
+    __import__(module)
+threading.Thread.start = start
+sys.addaudithook(watch)
+for module in json.loads(sys.stdin.read()):
+    __import__(module)
+print(json.dumps(effects))
+"""
+
+# Libraries whose own import does something; ours is measured after them.
+THIRD_PARTY = "msgspec,dateutil,cryptography,cproton_ffi,uvloop,web,cheroot,argon2,httpx,typer,rich"
+
+
+def module_name(path: Path) -> str:
+    base = ROOT / "agent" if "pulp_agent" in path.parts else ROOT
+    parts = path.relative_to(base).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def committed_files() -> list[Path]:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
+
+
+def effects_of_importing(modules: list[str], path: Path) -> list[list[str]]:
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", IMPORT_ALL, THIRD_PARTY],
+        input=json.dumps(modules),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(path)},
+    )
+    effects: list[list[str]] = json.loads(done.stdout)
+    return effects
+
+
+def test_importing_any_module_has_no_effect() -> None:
+    modules = [module_name(path) for path in SOURCES]
+    assert "pulp.messaging.base" in modules
+    assert "pulp_agent.handlers.base" in modules
+    assert effects_of_importing(modules, ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "event"),
+    [
+        ("import socket; socket.socket().close()", "socket.__new__"),
+        ("import threading; threading.Thread(target=int).start()", "thread"),
+        ("import subprocess; subprocess.run(['true'])", "subprocess.Popen"),
+        ("open('written', 'w').close()", "open"),
+        ("import sqlite3; sqlite3.connect(':memory:').close()", "sqlite3.connect"),
+    ],
+)
+def test_an_effect_would_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, event: str
+) -> None:
+    (tmp_path / "has_an_effect.py").write_text(statement)
+    monkeypatch.chdir(tmp_path)
+    assert event in [seen for seen, _ in effects_of_importing(["has_an_effect"], tmp_path)]
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == [], "these open without the one to three lines that say what they are for"
+
+
+def test_nothing_private_lies_in_the_tree() -> None:
+    """Neither keys nor paths of the machine it was written on."""
+    private = [str(ROOT).encode(), b"/home" + b"/", b"PRIVATE KEY-----" + b"\nM"]
+    found = [
+        f"{path.relative_to(ROOT)} has {word.decode()!r}"
+        for path in committed_files()
+        for word in private
+        if word in path.read_bytes()
+    ]
+    assert found == []
+
+
+def test_the_script_explains_every_command_it_has() -> None:
+    run = subprocess.run([ROOT / "dev", "help"], capture_output=True, text=True, check=True)
+    script = (ROOT / "dev").read_text()
+    for command in ("setup", "demo", "serve", "test", "lint", "samples", "lock", "help"):
+        assert f"\n  {command} " in run.stdout
+        assert f"\n    {command}" in script
+
+
+def test_an_unknown_command_of_the_script_is_refused() -> None:
+    run = subprocess.run([ROOT / "dev", "tset"], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "does not know 'tset'" in run.stderr
