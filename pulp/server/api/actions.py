@@ -1,0 +1,105 @@
+"""From an action's request to its stored task: checked, planned, enqueued, once per idempotency key."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from pulp.common.clock import Clock
+from pulp.common.windows import Window
+from pulp.rmi.interfaces import Method
+from pulp.rmi.versions import choose, missing, needs_of
+from pulp.server.api.errors import NotFound, Unsupported
+from pulp.server.api.idempotency import Once, once
+from pulp.server.api.packages import ConsumerTask
+from pulp.server.api.planning import Faults, timing_of
+from pulp.server.api.ports import Queue
+from pulp.server.api.types import ActionBody, TaskView
+from pulp.server.api.views import task_view
+from pulp.server.api.waiting import waiting_for
+from pulp.server.db.base import Store, UnitOfWork
+from pulp.server.domain.consumer import Consumer
+from pulp.server.domain.task import TaskRecord
+from pulp.server.domain.user import Principal
+from pulp.server.tasking.deadlines import Timing
+
+
+class Actions:
+    def __init__(self, store: Store, clock: Clock, queue: Queue) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue = queue
+
+    def start(
+        self,
+        who: Principal,
+        consumer_id: str,
+        task: type[ConsumerTask],
+        body: ActionBody,
+        args: Struct,
+        *,
+        key: str | None,
+        faults: Faults,
+    ) -> TaskView:
+        """Make the task and enqueue it; `faults` holds what the caller found wrong with its own fields.
+
+        InvalidInput with every bad field; NotFound; Unsupported; KeyReused.
+        """
+        now = self._clock.now()
+        timing = timing_of(body, now, faults)
+        faults.check()
+        request = Once.of(who.login, key, f"{task.kind} {consumer_id}", body) if key else None
+        return self._store.write(
+            lambda uow: self._make(uow, who, consumer_id, task, args, timing, request, now)
+        )
+
+    def _make(
+        self,
+        uow: UnitOfWork,
+        who: Principal,
+        consumer_id: str,
+        task: type[ConsumerTask],
+        args: Struct,
+        timing: Timing,
+        request: Once | None,
+        now: int,
+    ) -> TaskView:
+        consumer = uow.consumers.get(consumer_id)
+
+        def make() -> str:
+            check_agent(found(consumer, consumer_id), task.method, timing.window)
+            record = task.new(
+                args, consumer_id=consumer_id, requested_by=who.login, now=now, timing=timing
+            )
+            made.append(self._queue.enqueue(uow, record))
+            return record.id
+
+        made: list[TaskRecord] = []
+        task_id, _ = once(uow, request, now, make)
+        record = made[0] if made else uow.tasks.get(task_id)
+        if record is None:
+            raise NotFound(f"task {task_id}, made by this Idempotency-Key, is no more")
+        return task_view(record, waiting_for(record, consumer, now))
+
+
+def found(consumer: Consumer | None, consumer_id: str) -> Consumer:
+    if consumer is None:
+        raise NotFound(f"there is no consumer {consumer_id!r}")
+    return consumer
+
+
+def check_agent(consumer: Consumer, method: Method, window: Window | None) -> None:
+    """Unsupported when the agent's last hello cannot take the call; an agent that never said hello is given the chance."""
+    agent = consumer.agent
+    if agent is None:
+        return
+    if choose(method.path, agent.methods) is None:
+        offered = agent.methods.get(method.path)
+        takes = f"takes only versions {offered} of it" if offered else "does not have it"
+        raise Unsupported(
+            f"the agent of {consumer.id}, version {agent.version}, cannot take {method.path} version {method.version}: it {takes}"
+        )
+    lacking = missing(needs_of(window=window), agent.features)
+    if lacking:
+        raise Unsupported(
+            f"the agent of {consumer.id}, version {agent.version}, lacks what this request needs: {', '.join(lacking)}"
+        )

@@ -1,0 +1,70 @@
+"""What the API refuses, and why. Each class is one kind of answer; `code` is stable, the text is a sentence for a person."""
+
+from __future__ import annotations
+
+from pulp.common.errors import FieldError, InvalidInput, PulpError
+
+
+class ApiError(PulpError):
+    """The root of every refusal."""
+
+
+class Unauthenticated(ApiError):
+    """Nobody is known behind the request: no token, a wrong one, or one that has expired."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(ApiError):
+    """Whoever asks is known and may not do this."""
+
+    code = "forbidden"
+
+
+class NotFound(ApiError):
+    code = "not-found"
+
+
+class Conflict(ApiError):
+    """The state of the thing does not allow it now."""
+
+    code = "conflict"
+
+
+class TaskIsFinal(Conflict):
+    code = "task-final"
+
+
+class Unsupported(ApiError):
+    """The consumer's agent cannot take this call."""
+
+    code = "unsupported"
+
+
+class AgentOffline(ApiError):
+    code = "agent-offline"
+
+
+class Busy(ApiError):
+    """Too much of one costly thing at a time; `retry_after` is in seconds."""
+
+    code = "busy"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooManyAttempts(Busy):
+    code = "too-many-attempts"
+
+
+class KeyReused(ApiError):
+    """An Idempotency-Key came back with another request."""
+
+    code = "idempotency-key-reused"
+
+
+def invalid(field: str, message: str) -> InvalidInput:
+    """One bad field."""
+    return InvalidInput([FieldError(field, message)])

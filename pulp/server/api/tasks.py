@@ -1,0 +1,96 @@
+"""TaskApi: what was asked for, how far it is, and calling it off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pulp.common.clock import Clock
+from pulp.common.ids import is_uuid
+from pulp.server.api.access import require
+from pulp.server.api.errors import NotFound, TaskIsFinal
+from pulp.server.api.paging import listed
+from pulp.server.api.ports import Queue
+from pulp.server.api.types import ListView, TaskView
+from pulp.server.api.views import task_view
+from pulp.server.api.waiting import waiting_for
+from pulp.server.db.base import Page, Store, TaskChange, TaskFilter, UnitOfWork
+from pulp.server.domain.consumer import Consumer
+from pulp.server.domain.task import TaskRecord, TaskState
+from pulp.server.domain.user import Principal, Role
+
+
+class TaskApi:
+    def __init__(self, store: Store, clock: Clock, queue: Queue) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue = queue
+
+    def list(
+        self, who: Principal, where: TaskFilter, *, after: str | None, limit: int
+    ) -> ListView[TaskView]:
+        """Newest first."""
+        require(who, Role.VIEWER)
+        return listed(
+            lambda: self._store.read(lambda uow: self._page(uow, where, after, limit)), lambda v: v
+        )
+
+    def _page(
+        self, uow: UnitOfWork, where: TaskFilter, after: str | None, limit: int
+    ) -> Page[TaskView]:
+        page = uow.tasks.page(where, after, limit)
+        consumers = _Consumers(uow)
+        now = self._clock.now()
+        views = [task_view(r, waiting_for(r, consumers.of(r), now)) for r in page.items]
+        return Page(views, page.next)
+
+    def show(self, who: Principal, task_id: str) -> TaskView:
+        require(who, Role.VIEWER)
+        return self._store.read(lambda uow: self._view(uow, _get(uow, task_id)))
+
+    def cancel(self, who: Principal, task_id: str) -> TaskView:
+        """Call it off: at once where no agent has it, else by asking its agent. TaskIsFinal when it is over."""
+        require(who, Role.OPERATOR)
+
+        def job(uow: UnitOfWork) -> TaskView:
+            record = _get(uow, task_id)
+            if record.state.final:
+                raise TaskIsFinal(f"task {task_id} is over: it is {record.state.value}")
+            canceled = self._queue.cancel(uow, record, by=who.login, now=self._clock.now())
+            return self._view(uow, canceled)
+
+        return self._store.write(job)
+
+    def subscribe(self, listener: Callable[[Sequence[TaskChange]], None]) -> None:
+        """Store.subscribe(): committed changes, on the store's thread; the listener must be quick."""
+        self._store.subscribe(listener)
+
+    def count_open(self) -> dict[TaskState, int]:
+        """How many tasks are in each state that is not final."""
+        return self._store.read(lambda uow: uow.tasks.count_open())
+
+    def _view(self, uow: UnitOfWork, record: TaskRecord) -> TaskView:
+        consumer = _Consumers(uow).of(record)
+        return task_view(record, waiting_for(record, consumer, self._clock.now()))
+
+
+class _Consumers:
+    """The consumers of the tasks of one answer, each read once, and only where the answer depends on it."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+        self._known: dict[str, Consumer | None] = {}
+
+    def of(self, record: TaskRecord) -> Consumer | None:
+        consumer_id = record.consumer_id
+        if consumer_id is None or record.state is not TaskState.WAITING:
+            return None
+        if consumer_id not in self._known:
+            self._known[consumer_id] = self._uow.consumers.get(consumer_id)
+        return self._known[consumer_id]
+
+
+def _get(uow: UnitOfWork, task_id: str) -> TaskRecord:
+    record = uow.tasks.get(task_id) if is_uuid(task_id) else None
+    if record is None:
+        raise NotFound(f"there is no task {task_id!r}")
+    return record

@@ -1,0 +1,59 @@
+"""What an open task waits for: never silence (DESIGN: nothing waits without naming what it waits for). Pure."""
+
+from __future__ import annotations
+
+from pulp.common.times import to_datetime
+from pulp.server.api.types import WaitingForView
+from pulp.server.domain.consumer import Consumer
+from pulp.server.domain.task import PARKED_OFFLINE, READY, SENT, TaskRecord, TaskState
+
+
+def waiting_for(record: TaskRecord, consumer: Consumer | None, now: int) -> WaitingForView | None:
+    """None when the task is final. `consumer` is the task's, as stored now; None when it has none or it is gone."""
+    match record.state:
+        case TaskState.SCHEDULED:
+            return _view("start-time", record.created_at, record.not_before)
+        case TaskState.WAITING:
+            return _delivery(record, consumer)
+        case TaskState.HELD:
+            return _opening(record, now)
+        case TaskState.RUNNING:
+            return _work(record)
+    return None
+
+
+def _delivery(record: TaskRecord, consumer: Consumer | None) -> WaitingForView:
+    since = record.not_before or record.created_at
+    offline = consumer is not None and not consumer.online
+    if record.parked == PARKED_OFFLINE or (offline and not record.parked):
+        seen = consumer.last_seen if consumer is not None else None
+        return _view("agent-offline", seen or record.parked_at or since, record.accept_by)
+    if record.parked:
+        return _view(record.parked, record.parked_at or since, record.accept_by)
+    if record.phase == SENT:
+        return _view("agent-accept", record.sent_at or since, record.accept_by)
+    return _view("queue", since, record.accept_by)
+
+
+def _opening(record: TaskRecord, now: int) -> WaitingForView:
+    begin = record.starts or (record.window.begin if record.window else record.expires)
+    since = record.accepted_at or record.created_at
+    if now < begin:
+        return _view("window", since, begin)
+    return _view("agent", max(since, begin), record.expires)
+
+
+def _work(record: TaskRecord) -> WaitingForView:
+    accepted = record.accepted_at or record.created_at
+    if record.phase == READY:
+        return _view("lane", accepted, record.expires)
+    started = record.started_at or accepted
+    return _view("agent", started, started + record.timeout)
+
+
+def _view(code: str, since: int, until: int | None) -> WaitingForView:
+    return WaitingForView(
+        code=code,
+        since=to_datetime(since),
+        until=None if until is None else to_datetime(until),
+    )
