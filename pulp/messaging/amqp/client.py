@@ -1,0 +1,275 @@
+"""The agent's end: one connection with one link each way, on any asyncio loop. Never reconnects by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import Protocol
+
+from pulp.messaging.amqp.codec import MAX_WIRE_SIZE, Malformed, decode, encode
+from pulp.messaging.amqp.driver import SHUTDOWN_TIMEOUT, Connection, Ended, Pump
+from pulp.messaging.amqp.engine import Condition, Engine, EngineLimits, Link, Outcome, Pointer
+from pulp.messaging.amqp.sasl import ClientSasl, Sasl
+from pulp.messaging.base import Message, MessagingError
+
+__all__ = ["ClientLink", "Incoming", "LinkEvents", "Outcome", "Pump"]
+
+
+class LinkEvents(Protocol):
+    """Called on the loop's thread; `closed` is called once, and nothing after it."""
+
+    def opened(self) -> None:
+        """Both links are up: messages may come and go."""
+
+    def received(self, incoming: Incoming) -> None:
+        """Give `incoming` to `ClientLink.accept` once what it caused is on disk."""
+
+    def settled(self, tag: int, outcome: Outcome) -> None:
+        """What the server said of the message that `send` gave this tag."""
+
+    def closed(self, reason: str, condition: str | None) -> None:
+        """`reason` is a sentence; `condition` is the AMQP condition the server gave, if any."""
+
+
+class Incoming:
+    """A received message, not yet accepted."""
+
+    __slots__ = ("_pointer", "link", "message", "settled")
+
+    def __init__(self, link: Link, message: Message, pointer: Pointer | None) -> None:
+        self.link = link
+        self.message = message
+        self.settled = False
+        self._pointer = pointer
+
+    def take_pointer(self) -> Pointer | None:
+        self.settled = True
+        pointer, self._pointer = self._pointer, None
+        return pointer
+
+
+class ClientLink(Connection):
+    """One attempt at one connection: make a new one for the next attempt. See `connect`."""
+
+    def __init__(
+        self,
+        events: LinkEvents,
+        pump: Pump,
+        *,
+        hostname: str,
+        source: str,
+        target: str,
+        idle_timeout: float,
+        credit: int,
+        setup_timeout: float,
+    ) -> None:
+        super().__init__(pump, stall_timeout=idle_timeout)
+        self._events = events
+        self._hostname = hostname
+        self._source, self._target = source, target
+        self._limits = EngineLimits(idle_timeout=idle_timeout)
+        self._window = credit
+        self._setup_timeout = setup_timeout
+        self._links: tuple[Link, Link] | None = None  # to receive, to send
+        self._up = False
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._next_tag = 0
+        self._tags: dict[int, int] = {}
+
+    @classmethod
+    async def connect(
+        cls,
+        events: LinkEvents,
+        *,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext,
+        server_hostname: str | None = None,
+        source: str,
+        target: str,
+        idle_timeout: float = 60.0,
+        credit: int = 32,
+        timeout: float = 30.0,
+        pump: Pump | None = None,
+    ) -> ClientLink:
+        """TCP and TLS are up when this returns; then `opened` or `closed` follows within `timeout` seconds.
+
+        Raises MessagingError when the server cannot be reached or is not trusted. Many links of one loop
+        should share a `pump`.
+        """
+        loop = asyncio.get_running_loop()
+        link = cls(
+            events,
+            pump or Pump(loop, interval=min(1.0, idle_timeout / 8)),
+            hostname=server_hostname or host,
+            source=source,
+            target=target,
+            idle_timeout=idle_timeout,
+            credit=credit,
+            setup_timeout=timeout,
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                await loop.create_connection(
+                    lambda: link,
+                    host,
+                    port,
+                    ssl=tls,
+                    server_hostname=server_hostname or host,
+                    ssl_handshake_timeout=timeout,
+                    ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
+                )
+        except (OSError, TimeoutError) as error:
+            link._events = _Muted()
+            raise MessagingError(
+                f"Cannot connect to {host}:{port}: {error or 'timed out'}"
+            ) from error
+        return link
+
+    # --- what the owner does ---
+
+    def send(self, message: Message, *, presettled: bool = False) -> int:
+        """Its tag. Waits for the server's credit, except that a presettled message is dropped without it.
+
+        Raises MessagingError when the message is larger than the wire allows.
+        """
+        data = encode(message)
+        if len(data) > MAX_WIRE_SIZE:
+            raise MessagingError(
+                f"Message {message.id} has {len(data)} bytes; at most {MAX_WIRE_SIZE} may be sent"
+            )
+        self._next_tag += 1
+        if presettled:
+            self._send_settled(data)
+        else:
+            self._queue.append((self._next_tag, data))
+            self._send_queued()
+        return self._next_tag
+
+    def accept(self, incoming: Incoming) -> None:
+        """Tell the server that it need not send this again; does nothing when the connection is over."""
+        if self._engine is None or self._reason is not None or incoming.settled:
+            return
+        self._engine.settle(incoming.link, incoming.take_pointer())
+        self._engine.replenish(incoming.link)
+        self._pump.mark(self)
+
+    @property
+    def over(self) -> bool:
+        """`closed` has been called."""
+        return self._transport is None and self._reason is not None
+
+    def shut(self) -> None:
+        """Close in an orderly way; `closed` follows."""
+        self.close(Ended.CLOSED_HERE)
+
+    # --- the connection's side ---
+
+    @property
+    def label(self) -> str:
+        return self._hostname
+
+    def make_sasl(self, tls: ssl.SSLObject | None) -> Sasl:
+        self.set_deadline(self._setup_timeout, Ended.SETUP_TIMEOUT)
+        return ClientSasl()
+
+    def make_engine(self) -> Engine:
+        engine = Engine(self, container=self._source, limits=self._limits, server=False)
+        engine.open(self._hostname)
+        receiver = engine.attach_receiver("requests", self._source)
+        self._links = receiver, engine.attach_sender("replies", self._target)
+        return engine
+
+    def on_open(self) -> None:
+        """Our own open is on its way already."""
+
+    def on_link(self, link: Link) -> None:
+        """A null terminus announces a refusal: the reason comes with the detach."""
+        if self._up or self._links is None or any(end.address is None for end in self._links):
+            return
+        self._up = True
+        self.clear_deadline()
+        self._events.opened()
+        self.engine.open_window(self._links[0], self._window)
+
+    def on_link_closed(self, link: Link, condition: Condition | None) -> None:
+        self.close(Ended.PEER_CLOSED, condition)
+
+    def on_credit(self, link: Link) -> None:
+        self._send_queued()
+
+    def on_message(self, link: Link, data: bytes, delivery: Pointer | None) -> None:
+        try:
+            message = decode(data)
+        except Malformed as error:
+            self.engine.reject(link, delivery, Condition("amqp:decode-error", str(error)))
+            self.engine.replenish(link)
+        else:
+            self._events.received(Incoming(link, message, delivery))
+
+    def on_outcome(self, tag: int, outcome: Outcome) -> None:
+        self._events.settled(self._tags.pop(tag), outcome)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.guarded(self._send_queued)
+
+    def ended(self, reason: Ended, condition: Condition | None) -> None:
+        self._queue.clear()
+        self._events.closed(_sentence(reason, condition), condition.name if condition else None)
+
+    # --- sending ---
+
+    def _sender_with_credit(self) -> tuple[Link | None, int]:
+        """The sending link and how many messages may go out on it now."""
+        if self._links is None or self._engine is None or not self._up:
+            return None, 0
+        if self._reason is not None or self._paused_at is not None:
+            return None, 0
+        sender = self._links[1]
+        return sender, self._engine.credit(sender)
+
+    def _send_settled(self, data: bytes) -> None:
+        sender, credit = self._sender_with_credit()
+        if sender is not None and credit > 0 and not self._queue:
+            self.engine.send(sender, data, settled=True)
+            self._pump.mark(self)
+
+    def _send_queued(self) -> None:
+        sender, credit = self._sender_with_credit()
+        if sender is None:
+            return
+        for _ in range(min(credit, len(self._queue))):
+            tag, data = self._queue.popleft()
+            self._tags[self.engine.send(sender, data, settled=False)] = tag
+            self._pump.mark(self)
+
+
+class _Muted:
+    """For an attempt whose failure `connect` has already told."""
+
+    def opened(self) -> None: ...
+
+    def received(self, incoming: Incoming) -> None: ...
+
+    def settled(self, tag: int, outcome: Outcome) -> None: ...
+
+    def closed(self, reason: str, condition: str | None) -> None: ...
+
+
+_SENTENCES = {
+    Ended.PEER_CLOSED: "The server closed the connection",
+    Ended.LOST: "The connection was lost",
+    Ended.IDLE: "The server was silent for too long",
+    Ended.STALLED: "The server does not read what is sent",
+    Ended.PROTOCOL: "The server broke the protocol",
+    Ended.UNAUTHENTICATED: "The server did not accept this agent's certificate",
+    Ended.SETUP_TIMEOUT: "The server did not open the links in time",
+    Ended.CLOSED_HERE: "Closed by this end",
+}
+
+
+def _sentence(reason: Ended, condition: Condition | None) -> str:
+    sentence = _SENTENCES.get(reason, "An internal error ended the connection")
+    return f"{sentence}: {condition}" if condition is not None else sentence

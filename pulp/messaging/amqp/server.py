@@ -1,0 +1,288 @@
+"""The listener's side of one connection: authenticated by its certificate, one link each way to granted addresses.
+
+Everything here runs on the listener's loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from pulp.messaging.amqp.codec import MAX_WIRE_SIZE, Malformed, decode
+from pulp.messaging.amqp.driver import Connection, Ended, Pump
+from pulp.messaging.amqp.engine import Condition, Engine, EngineLimits, Link, Outcome, Pointer
+from pulp.messaging.amqp.sasl import Sasl, SaslError, ServerSasl
+from pulp.messaging.base import Authenticate, Grant, Message, Peer, PeerCertificate
+
+CONTAINER = "pulp-server"
+Subject = tuple[tuple[tuple[str, str], ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What peers may take of the listener. Times in seconds, sizes in bytes."""
+
+    idle_timeout: float = 60.0
+    """Silence after which a peer counts as gone, and how long one may leave our bytes unread."""
+    auth_timeout: float = 10.0
+    """From accepting the socket to both links being up; the TLS handshake must fit as well."""
+    credit: int = 64
+    """Messages that a peer may have sent and we have not settled."""
+    max_connections: int = 20_000
+    max_handshakes: int = 1_000
+    """Connections not yet authenticated; further ones wait in the kernel's backlog."""
+    max_links: int = 4
+    channel_max: int = 3
+    max_message_size: int = MAX_WIRE_SIZE
+    max_outgoing: int = 1_024
+    """Messages handed over for one connection that its peer has not settled."""
+    max_outgoing_bytes: int = 4 * MAX_WIRE_SIZE
+    """Bytes of one connection that wait for the peer's credit."""
+
+    def engine(self) -> EngineLimits:
+        return EngineLimits(
+            idle_timeout=self.idle_timeout,
+            max_message_size=self.max_message_size,
+            max_links=self.max_links,
+            channel_max=self.channel_max,
+        )
+
+
+class Hub(Protocol):
+    """What a connection tells the listener."""
+
+    limits: Limits
+    authenticate: Authenticate
+
+    def connected(self, connection: ServerConnection) -> None: ...
+
+    def authenticated(self, connection: ServerConnection) -> None: ...
+
+    def attached(self, connection: ServerConnection) -> None: ...
+
+    def received(self, delivery: ServerDelivery) -> None: ...
+
+    def malformed(self, connection: ServerConnection, error: Malformed) -> None: ...
+
+    def refused(self, connection: ServerConnection, reason: str, description: str) -> None: ...
+
+    def sent(self, count: int) -> None: ...
+
+    def gone(
+        self, connection: ServerConnection, reason: Ended, condition: Condition | None
+    ) -> None: ...
+
+
+class ServerDelivery:
+    """A received message; settled at most once, and harmlessly when its connection is gone."""
+
+    __slots__ = ("_pointer", "connection", "link", "message", "settled")
+
+    def __init__(
+        self, connection: ServerConnection, link: Link, message: Message, pointer: Pointer | None
+    ) -> None:
+        self.connection = connection
+        self.link = link
+        self.message = message
+        self.settled = False
+        self._pointer = pointer
+
+    @property
+    def peer(self) -> Peer:
+        return self.connection.peer
+
+    def take_pointer(self) -> Pointer | None:
+        """For settling: the pointer dies with that."""
+        self.settled = True
+        pointer, self._pointer = self._pointer, None
+        return pointer
+
+
+class ServerConnection(Connection):
+    """One peer. `grant` and `peer` are there once it is authenticated; it is one when `up`, with both links."""
+
+    grant: Grant
+    peer: Peer
+
+    def __init__(self, pump: Pump, hub: Hub, serial: int, address: str) -> None:
+        super().__init__(pump, stall_timeout=hub.limits.idle_timeout)
+        self.serial = serial
+        self.up = False
+        self._address = address
+        self._authenticated = False
+        self._hub = hub
+        self._outgoing: Link | None = None
+        self._incoming: Link | None = None
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._unsettled = 0
+
+    @property
+    def label(self) -> str:
+        return self.grant.identity if self._authenticated else self._address
+
+    # --- authentication ---
+
+    def make_sasl(self, tls: ssl.SSLObject | None) -> Sasl:
+        self._hub.connected(self)
+        self.set_deadline(self._hub.limits.auth_timeout, Ended.SETUP_TIMEOUT)
+        certificate = peer_certificate(tls)
+        return ServerSasl(lambda wanted: self._authenticate(certificate, wanted))
+
+    def _authenticate(self, certificate: PeerCertificate, wanted: str) -> bool:
+        grant = self._hub.authenticate(certificate)
+        if grant is None or wanted not in ("", grant.identity):
+            return False
+        self.grant = grant
+        self.peer = Peer(grant.identity, certificate.fingerprint, self.serial)
+        self._authenticated = True
+        self._hub.authenticated(self)
+        return True
+
+    def make_engine(self) -> Engine:
+        limits = self._hub.limits.engine()
+        return Engine(self, container=CONTAINER, limits=limits, server=True)
+
+    # --- opening ---
+
+    def on_open(self) -> None:
+        self.engine.open_connection()
+
+    def on_link(self, link: Link) -> None:
+        allowed = self.grant.source if link.is_sender else self.grant.target
+        taken = self._outgoing if link.is_sender else self._incoming
+        if link.address != allowed:
+            self._refuse(
+                link, "amqp:unauthorized-access", f"{self.grant.identity} may not use this address"
+            )
+        elif taken is not None:
+            self._refuse(
+                link, "amqp:resource-locked", "There is one link each way, and it is in use"
+            )
+        else:
+            self._accept(link, allowed)
+
+    def _accept(self, link: Link, address: str) -> None:
+        engine = self.engine
+        if link.is_sender:
+            self._outgoing = link
+            engine.accept_sender(link, address)
+        else:
+            self._incoming = link
+            engine.accept_receiver(link, address)
+        if self._outgoing is not None and self._incoming is not None:
+            self.clear_deadline()
+            self.up = True
+            self._hub.attached(self)
+            engine.open_window(self._incoming, self._hub.limits.credit)
+
+    def _refuse(self, link: Link, name: str, description: str) -> None:
+        self._hub.refused(self, name, description)
+        self.engine.refuse_link(link, Condition(name, description))
+
+    def on_link_closed(self, link: Link, condition: Condition | None) -> None:
+        """A peer is what has both links: without one of them it has left."""
+        if link in (self._outgoing, self._incoming):
+            self.close(Ended.PEER_CLOSED)
+
+    # --- messages in ---
+
+    def on_message(self, link: Link, data: bytes, delivery: Pointer | None) -> None:
+        try:
+            message = decode(data)
+        except Malformed as error:
+            self._hub.malformed(self, error)
+            self.engine.reject(link, delivery, Condition("amqp:decode-error", str(error)))
+            self.engine.replenish(link)
+            return
+        self._hub.received(ServerDelivery(self, link, message, delivery))
+
+    def settle(self, deliveries: Iterable[ServerDelivery]) -> None:
+        engine = self._engine
+        if engine is None or self._reason is not None:
+            return
+        for delivery in deliveries:
+            if not delivery.settled:
+                engine.settle(delivery.link, delivery.take_pointer())
+        if self._incoming is not None:
+            engine.replenish(self._incoming)
+        self._pump.mark(self)
+
+    # --- messages out ---
+
+    def send(self, messages: Iterable[bytes]) -> None:
+        if self._reason is not None or self._outgoing is None:
+            return
+        for data in messages:
+            self._queue.append(data)
+            self._queued_bytes += len(data)
+        self._send_queued()
+        if self._over_bounds():
+            self.close(
+                Ended.OVERFLOW,
+                Condition(
+                    "amqp:resource-limit-exceeded", "Messages are not taken as fast as they come"
+                ),
+            )
+
+    def _over_bounds(self) -> bool:
+        limits = self._hub.limits
+        many = len(self._queue) + self._unsettled > limits.max_outgoing
+        return many or self._queued_bytes > limits.max_outgoing_bytes
+
+    def _send_queued(self) -> None:
+        """As much as the peer gives credit for and reads: the rest waits here, where it is counted."""
+        link, engine = self._outgoing, self._engine
+        if link is None or engine is None or self._paused_at is not None or not self._queue:
+            return
+        count = min(engine.credit(link), len(self._queue))
+        for _ in range(count):
+            data = self._queue.popleft()
+            self._queued_bytes -= len(data)
+            engine.send(link, data, settled=link.presettled)
+        if count > 0:
+            self._unsettled += 0 if link.presettled else count
+            self._hub.sent(count)
+            self._pump.mark(self)
+
+    def on_credit(self, link: Link) -> None:
+        if link is self._outgoing:
+            self._send_queued()
+
+    def on_outcome(self, tag: int, outcome: Outcome) -> None:
+        """No outcome moves a call (docs/WIRE.md); it only makes room."""
+        self._unsettled -= 1
+
+    # --- back-pressure and the end ---
+
+    def pause_writing(self) -> None:
+        """Who does not read is not listened to either: what it sends would only make more to write."""
+        super().pause_writing()
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._transport is not None:
+            self._transport.resume_reading()
+        self.guarded(self._send_queued)
+
+    def ended(self, reason: Ended, condition: Condition | None) -> None:
+        self._queue.clear()
+        self._hub.gone(self, reason, condition)
+
+
+def peer_certificate(tls: ssl.SSLObject | None) -> PeerCertificate:
+    """What TLS verified; raises SaslError when there is no certificate or not exactly one common name in it."""
+    der = tls.getpeercert(binary_form=True) if tls is not None else None
+    if tls is None or der is None:
+        raise SaslError("There is no client certificate")
+    subject = cast("Subject", (tls.getpeercert() or {}).get("subject", ()))
+    names = [value for rdn in subject for key, value in rdn if key == "commonName"]
+    if len(names) != 1:
+        raise SaslError("The client certificate must have one common name")
+    return PeerCertificate(names[0], hashlib.sha256(der).hexdigest())

@@ -1,0 +1,205 @@
+"""A Bus with clients on the other end, in one shape for the in-memory twin and for the listener over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import uvloop
+from bus_pki import Authority, Identity
+
+from pulp.messaging.amqp.client import ClientLink, Outcome
+from pulp.messaging.base import Bus, Delivery, Grant, Message, Peer, PeerCertificate
+from pulp.messaging.listener import Limits, ListenerBus
+
+TARGET = "replies"
+
+
+def source_of(identity: str) -> str:
+    return f"agent.{identity}"
+
+
+def message(number: int, body: bytes = b"{}", **properties: Any) -> Message:
+    return Message(body=body, id=f"m{number}", subject="test", **properties)
+
+
+class Recorder:
+    """A Receiver that keeps what it is told; settles at once unless told to hold."""
+
+    def __init__(self) -> None:
+        self.bus: Bus | None = None
+        self.peers: dict[int, Peer] = {}
+        self.gone: list[tuple[Peer, str]] = []
+        self.deliveries: list[Delivery] = []
+        self.hold = False
+        self.broken = False
+
+    def attached(self, peer: Peer) -> None:
+        self.peers[peer.connection] = peer
+
+    def detached(self, peer: Peer, reason: str) -> None:
+        del self.peers[peer.connection]
+        self.gone.append((peer, reason))
+
+    def received(self, delivery: Delivery) -> None:
+        if self.broken:
+            raise RuntimeError("a bug in the layer above")
+        self.deliveries.append(delivery)
+        if not self.hold and self.bus is not None:
+            self.bus.settle([delivery])
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [delivery.message.body for delivery in self.deliveries]
+
+    def of(self, identity: str) -> list[Peer]:
+        return [peer for peer in list(self.peers.values()) if peer.identity == identity]
+
+
+class Events:
+    """LinkEvents of one client, kept; accepts at once unless told to hold."""
+
+    def __init__(self) -> None:
+        self.link: Any = None
+        self.is_open = False
+        self.incoming: list[Any] = []
+        self.outcomes: dict[int, Outcome] = {}
+        self.end: tuple[str, str | None] | None = None
+        self.late: list[str] = []
+        self.hold = False
+
+    def _note(self, what: str) -> None:
+        if self.end is not None:
+            self.late.append(what)
+
+    def opened(self) -> None:
+        self._note("opened")
+        self.is_open = True
+
+    def received(self, incoming: Any) -> None:
+        self._note("received")
+        self.incoming.append(incoming)
+        if not self.hold:
+            self.link.accept(incoming)
+
+    def settled(self, tag: int, outcome: Outcome) -> None:
+        self._note("settled")
+        self.outcomes[tag] = outcome
+
+    def closed(self, reason: str, condition: str | None) -> None:
+        self._note("closed")
+        self.end = (reason, condition)
+
+    @property
+    def messages(self) -> list[Message]:
+        return [incoming.message for incoming in self.incoming]
+
+
+class World(Protocol):
+    bus: Any
+    receiver: Recorder
+
+    def connect(
+        self, identity: str, *, source: str | None = None, target: str = TARGET, credit: int = 32
+    ) -> Events:
+        """A client with this identity, whose link is under way."""
+
+    def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
+        """Let things happen until `condition` holds; fails when it does not in time."""
+
+    def settle_down(self) -> None:
+        """Let happen what is on its way (for asserting that something does not happen)."""
+
+    def end(self) -> None: ...
+
+
+class ListenerWorld:
+    """A real listener, with real certificates; the clients share one loop in the test's thread."""
+
+    def __init__(self, folder: Path, limits: Limits | None = None, *, client_idle: float = 60.0):
+        self.authority = Authority(folder)
+        self.server_identity = self.authority.issue("localhost")
+        self.certificates: dict[str, Identity] = {}
+        self.receiver = Recorder()
+        self.client_idle = client_idle
+        self.bus = ListenerBus(
+            host="127.0.0.1",
+            port=0,
+            tls=self.authority.server_context(self.server_identity),
+            authenticate=self.authenticate,
+            limits=limits,
+        )
+        self.receiver.bus = self.bus
+        self.bus.start(self.receiver)
+        self.loop = uvloop.new_event_loop()
+        self._links: list[ClientLink] = []
+
+    def authenticate(self, certificate: PeerCertificate) -> Grant | None:
+        known = self.certificates.get(certificate.common_name)
+        if known is None or known.fingerprint != certificate.fingerprint:
+            return None
+        identity = certificate.common_name
+        return Grant(identity, source_of(identity), TARGET)
+
+    def certificate(self, identity: str) -> Identity:
+        if identity not in self.certificates:
+            self.certificates[identity] = self.authority.issue(identity)
+        return self.certificates[identity]
+
+    def connect(
+        self, identity: str, *, source: str | None = None, target: str = TARGET, credit: int = 32
+    ) -> Events:
+        context = self.authority.client_context(self.certificate(identity))
+        return self.connect_with(
+            context, source=source or source_of(identity), target=target, credit=credit
+        )
+
+    def connect_with(
+        self, context: Any, *, source: str, target: str = TARGET, credit: int = 32
+    ) -> Events:
+        events = Events()
+        attempt = ClientLink.connect(
+            events,
+            host="127.0.0.1",
+            port=self.bus.port,
+            tls=context,
+            server_hostname="localhost",
+            source=source,
+            target=target,
+            credit=credit,
+            idle_timeout=self.client_idle,
+        )
+        events.link = self.loop.run_until_complete(attempt)
+        self._links.append(events.link)
+        return events
+
+    def up(self, identity: str, *, credit: int = 32) -> Events:
+        """A client whose links are open at both ends."""
+        events = self.connect(identity, credit=credit)
+        self.until(lambda: events.is_open and self.receiver.of(identity))
+        return events
+
+    def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
+        self.loop.run_until_complete(_until(condition, seconds))
+
+    def settle_down(self) -> None:
+        self.loop.run_until_complete(asyncio.sleep(0.1))
+
+    def end(self) -> None:
+        self.bus.stop(grace=2.0)
+        for link in self._links:
+            link.shut()
+        self.loop.run_until_complete(_until(lambda: all(link.over for link in self._links), 5.0))
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+
+
+async def _until(condition: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("it did not happen in time")
+        await asyncio.sleep(0.002)
