@@ -11,7 +11,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LAST = 253_402_300_799_999
@@ -26,7 +26,10 @@ def parse_time(text: str) -> int:
         raise ValueError(f"{text!r} is not an RFC 3339 time such as 2026-12-01T12:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no zone: add Z for UTC or an offset such as +01:00")
-    return to_ms(moment)
+    ms = to_ms(moment)
+    if not 0 <= ms <= LAST:
+        raise ValueError(f"{text!r} is not between the years 1970 and 9999")
+    return ms
 
 
 def to_ms(moment: datetime) -> int:
@@ -48,12 +51,12 @@ def parse_duration(text: str) -> int:
     parts = _DURATION.findall(text)
     if not parts or "".join(n + u for n, u in parts) != text.strip():
         raise ValueError(f"{text!r} is not a duration such as 90s, 30m, 2h, 1h30m or 7d")
-    total = int(sum(float(n) * _UNITS[u] for n, u in parts))
-    if total <= 0:
-        raise ValueError("a duration must be longer than zero")
+    total = sum(float(n) * _UNITS[u] for n, u in parts)
     if total > LAST:
         raise ValueError(f"{text!r} is longer than any calendar")
-    return total
+    if round(total) == 0:
+        raise ValueError("a duration must be longer than zero")
+    return round(total)
 
 
 def format_duration(ms: int) -> str:
