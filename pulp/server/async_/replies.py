@@ -76,12 +76,14 @@ class ReplyListener:
         events = self._inbox.take(BATCH)
         if not events:
             return False
-        try:
-            self._batch(events, now)
-        except StoreUnavailable:
-            self._inbox.put_back(events)
-            raise
-        self._bus.settle([e for e in events if not isinstance(e, Gone)])
+        for segment in _segments(events):
+            try:
+                self._batch(segment, now)
+            except StoreUnavailable:
+                self._inbox.put_back(events)
+                raise
+            self._bus.settle([e for e in segment if not isinstance(e, Gone)])
+            events = events[len(segment) :]
         return len(self._inbox) > 0
 
     # --- one batch: hellos first, since they make the sessions; then the rest in order; the departed last ---
@@ -215,3 +217,14 @@ class ReplyListener:
                 )
             )
         ]
+
+
+def _segments(events: Sequence[Delivery | Gone]) -> list[list[Delivery | Gone]]:
+    """Cut a batch so that within a segment nothing is received after a departure: who left and came back did so in this order."""
+    segments: list[list[Delivery | Gone]] = [[]]
+    for event in events:
+        last = segments[-1]
+        if last and isinstance(last[-1], Gone) and not isinstance(event, Gone):
+            segments.append([])
+        segments[-1].append(event)
+    return segments
