@@ -1,0 +1,33 @@
+"""The back ends that every contract test of the store runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pulp.server.db.base import Store
+from pulp.server.db.sqlite import SqliteStore
+
+BACK_ENDS: dict[str, Callable[[Path], Store]] = {"sqlite": SqliteStore}
+"""name → opens the store that belongs to a directory: the same store for the same directory, empty for a new one."""
+
+
+@pytest.fixture(params=sorted(BACK_ENDS))
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens this test's store, again after a close() if need be; what is left open is closed at the end."""
+    opened: list[Store] = []
+
+    def open_() -> Store:
+        opened.append(BACK_ENDS[request.param](tmp_path))
+        return opened[-1]
+
+    yield open_
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: Callable[[], Store]) -> Store:
+    return open_store()

@@ -1,0 +1,397 @@
+"""The contract of Store and UnitOfWork: jobs, commits, snapshots and those who listen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from store_samples import add_tasks, event, task
+
+from pulp.server.db.base import (
+    Conflict,
+    Duplicate,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    TaskChange,
+    TaskFilter,
+)
+from pulp.server.domain.task import PARKED_VERSION, TaskState
+
+PATIENCE = 20.0  # seconds after which a test gives up
+
+
+def count(store: Store) -> int:
+    return len(store.read(lambda uow: uow.tasks.page(TaskFilter(), None, 1_000)).items)
+
+
+class Blocked:
+    """A job that keeps the store busy until it is let go, so that the jobs behind it gather in one commit."""
+
+    def __init__(self, store: Store) -> None:
+        self._go = threading.Event()
+        started = threading.Event()
+
+        def job(_):
+            started.set()
+            assert self._go.wait(PATIENCE)
+
+        self.future = store.submit(job)
+        assert started.wait(PATIENCE)
+
+    def release(self) -> None:
+        self._go.set()
+        self.future.result(PATIENCE)
+
+
+# --- write and submit
+
+
+def test_write_returns_what_the_job_returned(store: Store):
+    assert store.write(lambda _: 42) == 42
+
+
+def test_an_error_of_the_job_is_the_callers(store: Store):
+    def job(uow):
+        uow.tasks.add(task())
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        store.write(job)
+    assert count(store) == 0
+
+
+def test_a_failed_job_leaves_nothing_in_any_repository(store: Store):
+    def job(uow):
+        uow.tasks.add(task())
+        uow.history.add(event())
+        uow.unreadable.add(at=1, consumer_id="web1", reason="r", body=b"")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.write(job)
+    assert count(store) == 0
+    assert not store.read(lambda uow: uow.history.knows("web1"))
+    assert store.read(lambda uow: uow.unreadable.count()) == 0
+
+
+def test_one_failed_job_does_not_touch_the_others_of_its_commit(store: Store):
+    blocked = Blocked(store)
+    taken = task()
+
+    def failing(uow):
+        uow.tasks.add(task())
+        uow.tasks.add(taken)
+
+    futures = [
+        store.submit(lambda uow: uow.tasks.add(taken)),
+        store.submit(failing),
+        store.submit(lambda uow: uow.tasks.add(task())),
+    ]
+    blocked.release()
+    assert futures[0].result(PATIENCE).id == taken.id
+    with pytest.raises(Duplicate):
+        futures[1].result(PATIENCE)
+    futures[2].result(PATIENCE)
+    assert count(store) == 2
+
+
+def test_jobs_run_in_order_and_see_those_before(store: Store):
+    [added] = add_tasks(store, task())
+    blocked = Blocked(store)
+
+    def next_phase(number):
+        def job(uow):
+            read = uow.tasks.get(added.id)
+            return uow.tasks.save(read.replace(phase=f"{read.phase},{number}")).phase
+
+        return job
+
+    futures = [store.submit(next_phase(number)) for number in range(5)]
+    blocked.release()
+    assert futures[-1].result(PATIENCE) == "queued,0,1,2,3,4"
+
+
+def test_a_conflict_of_a_stale_record_rolls_its_job_back(store: Store):
+    [added] = add_tasks(store, task())
+    store.write(lambda uow: uow.tasks.save(added.replace(phase="sent")))
+
+    def job(uow):
+        uow.history.add(event())
+        uow.tasks.save(added.replace(state=TaskState.FINISHED))
+
+    with pytest.raises(Conflict):
+        store.write(job)
+    assert not store.read(lambda uow: uow.history.knows("web1"))
+
+
+def test_many_threads_lose_nothing(store: Store):
+    threads, each = 12, 25
+    [counter] = add_tasks(store, task(id="counter", plan=0))
+
+    def work(_):
+        for _ in range(each):
+            store.write(increment)
+
+    def increment(uow):
+        read = uow.tasks.get(counter.id)
+        uow.tasks.save(read.replace(plan=read.plan + 1))
+        uow.tasks.add(task())
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
+    assert store.read(lambda uow: uow.tasks.get("counter")).plan == threads * each
+    assert count(store) == threads * each + 1
+
+
+def test_a_future_that_was_cancelled_in_time_does_not_run(store: Store):
+    blocked = Blocked(store)
+    future = store.submit(lambda uow: uow.tasks.add(task()))
+    assert future.cancel()
+    blocked.release()
+    store.write(lambda _: None)
+    assert count(store) == 0
+
+
+# --- read
+
+
+def test_a_reading_job_cannot_write(store: Store):
+    [added] = add_tasks(store, task(parked=PARKED_VERSION))
+    jobs: list[Callable] = [
+        lambda uow: uow.tasks.add(task()),
+        lambda uow: uow.tasks.save(added.replace(phase="sent")),
+        lambda uow: uow.tasks.release(PARKED_VERSION),
+        lambda uow: uow.history.add(event()),
+        lambda uow: uow.users.remove("ada"),
+        lambda uow: uow.after_commit(lambda: None),
+    ]
+    for job in jobs:
+        with pytest.raises(StoreError, match="write"):
+            store.read(job)
+    assert store.read(lambda uow: uow.tasks.get(added.id)) == added
+    assert not store.read(lambda uow: uow.history.knows("web1"))
+
+
+def test_a_reading_job_sees_one_snapshot(store: Store):
+    add_tasks(store, task())
+
+    def job(uow):
+        before = len(uow.tasks.claimable(10))
+        add_tasks(store, task())
+        return before, len(uow.tasks.claimable(10)), len(uow.tasks.open_of("web1"))
+
+    assert store.read(job) == (1, 1, 1)
+    assert count(store) == 2
+
+
+def test_reading_goes_on_while_a_job_writes(store: Store):
+    [added] = add_tasks(store, task())
+    inside, go = threading.Event(), threading.Event()
+
+    def job(uow):
+        uow.tasks.save(added.replace(phase="sent"))
+        inside.set()
+        assert go.wait(PATIENCE)
+
+    future = store.submit(job)
+    assert inside.wait(PATIENCE)
+    try:
+        assert store.read(lambda uow: uow.tasks.get(added.id)) == added
+    finally:
+        go.set()
+    future.result(PATIENCE)
+    assert store.read(lambda uow: uow.tasks.get(added.id)).phase == "sent"
+
+
+def test_readers_do_not_wait_for_each_other(store: Store):
+    readers = 4
+    together = threading.Barrier(readers)
+
+    def job(uow):
+        uow.tasks.claimable(1)
+        return together.wait(PATIENCE)
+
+    with ThreadPoolExecutor(readers) as pool:
+        numbers = list(pool.map(lambda _: store.read(job), range(readers)))
+    assert sorted(numbers) == list(range(readers))
+
+
+def test_a_read_inside_a_read(store: Store):
+    add_tasks(store, task())
+    assert store.read(lambda _: count(store)) == 1
+
+
+def test_an_error_of_a_reading_job_is_the_callers(store: Store):
+    with pytest.raises(LookupError):
+        store.read(lambda _: {}["missing"])
+    assert count(store) == 0
+
+
+def test_what_was_acknowledged_is_read_by_everyone(store: Store):
+    for number in range(20):
+        add_tasks(store, task())
+        assert count(store) == number + 1
+
+
+# --- after the commit
+
+
+def test_subscribers_are_told_of_committed_changes(store: Store):
+    told: list[TaskChange] = []
+    store.subscribe(told.extend)
+    [added] = add_tasks(store, task(parked=PARKED_VERSION))
+    store.write(lambda uow: uow.tasks.release(PARKED_VERSION))
+
+    def job(uow):
+        read = uow.tasks.get(added.id)
+        return uow.tasks.save(read.replace(state=TaskState.HELD))
+
+    store.write(job)
+    store.close()
+    assert told == [
+        TaskChange(added.id, 1, TaskState.WAITING),
+        TaskChange(added.id, 2, TaskState.WAITING),
+        TaskChange(added.id, 3, TaskState.HELD),
+    ]
+
+
+def test_subscribers_hear_nothing_of_what_was_rolled_back(store: Store):
+    told: list[TaskChange] = []
+    store.subscribe(told.extend)
+    blocked = Blocked(store)
+
+    def failing(uow):
+        uow.tasks.add(task())
+        raise LookupError
+
+    failed = store.submit(failing)
+    kept = store.submit(lambda uow: uow.tasks.add(task()))
+    blocked.release()
+    assert isinstance(failed.exception(PATIENCE), LookupError)
+    stored = kept.result(PATIENCE)
+    store.close()
+    assert [change.id for change in told] == [stored.id]
+
+
+def test_a_subscriber_finds_what_it_is_told_of_and_one_that_fails_hurts_nobody(store: Store):
+    seen: list[bool] = []
+
+    def broken(_):
+        raise LookupError("a listener's own fault")
+
+    def looks(changes):
+        seen.extend(
+            store.read(lambda uow, id_=change.id: uow.tasks.get(id_)) is not None
+            for change in changes
+        )
+
+    store.subscribe(broken)
+    store.subscribe(looks)
+    add_tasks(store, task(), task())
+    add_tasks(store, task())
+    store.close()
+    assert seen == [True, True, True]
+
+
+def test_after_commit_comes_in_order_once_all_is_durable(store: Store):
+    calls: list[tuple[str, bool]] = []
+
+    def job(name):
+        def run(uow):
+            added = uow.tasks.add(task())
+            for part in "ab":
+                uow.after_commit(
+                    lambda part=part: calls.append(
+                        (
+                            name + part,
+                            store.read(lambda reader: reader.tasks.get(added.id)) == added,
+                        )
+                    )
+                )
+            assert not calls
+
+        return run
+
+    blocked = Blocked(store)
+    futures = [store.submit(job(name)) for name in ("1", "2")]
+    blocked.release()
+    for future in futures:
+        future.result(PATIENCE)
+    store.write(lambda _: None)
+    assert calls == [("1a", True), ("1b", True), ("2a", True), ("2b", True)]
+
+
+def test_after_commit_is_never_called_for_what_was_rolled_back(store: Store):
+    calls: list[str] = []
+
+    def job(uow):
+        uow.after_commit(lambda: calls.append("called"))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.write(job)
+    store.write(lambda _: None)
+    assert calls == []
+
+
+def test_a_callback_that_fails_hurts_nobody(store: Store):
+    def job(uow):
+        uow.after_commit(lambda: {}["missing"])
+        return uow.tasks.add(task())
+
+    store.write(job)
+    assert count(store) == 1
+
+
+def test_a_callback_may_submit_and_cannot_deadlock_with_write(store: Store):
+    later = []
+
+    def callback():
+        later.append(store.submit(lambda uow: uow.tasks.add(task())))
+        with pytest.raises(StoreError, match="submit"):
+            store.write(lambda _: None)
+        later.append("refused")
+
+    store.write(lambda uow: uow.after_commit(callback))
+    store.write(lambda _: None)
+    future, refused = later
+    assert refused == "refused"
+    future.result(PATIENCE)
+    assert count(store) == 1
+
+
+# --- close
+
+
+def test_what_was_written_is_there_after_a_new_start(open_store: Callable[[], Store]):
+    first = open_store()
+    [added] = add_tasks(first, task())
+    first.close()
+    second = open_store()
+    assert second.read(lambda uow: uow.tasks.get(added.id)) == added
+    [later] = add_tasks(second, task())
+    assert later.seq > added.seq
+
+
+def test_close_finishes_what_was_submitted(open_store: Callable[[], Store]):
+    store = open_store()
+    blocked = Blocked(store)
+    futures = [store.submit(lambda uow: uow.tasks.add(task())) for _ in range(50)]
+    closer = threading.Thread(target=store.close)
+    closer.start()
+    blocked.release()
+    closer.join(PATIENCE)
+    assert not closer.is_alive()
+    assert all(future.result(0) for future in futures)
+    assert count(open_store()) == 50
+
+
+def test_calls_after_close_are_refused(store: Store):
+    store.close()
+    store.close()
+    for call in (store.submit, store.write, store.read):
+        with pytest.raises(StoreUnavailable, match="closed"):
+            call(lambda _: None)
