@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pulp.common.config import sample
+from pulp.common.config.fields import settings_of
+from tools import samples
+
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("pulp/**/*.py"), *ROOT.glob("agent/pulp_agent/**/*.py")])
 
@@ -63,9 +67,10 @@ def effects_of_importing(modules: list[str], path: Path) -> list[list[str]]:
         input=json.dumps(modules),
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(path)},
     )
+    assert done.returncode == 0, done.stderr
     effects: list[list[str]] = json.loads(done.stdout)
     return effects
 
@@ -114,6 +119,17 @@ def test_nothing_private_lies_in_the_tree() -> None:
         if word in path.read_bytes()
     ]
     assert found == []
+
+
+def test_the_sample_settings_are_those_of_the_types() -> None:
+    assert sorted(path.name for path in samples.ETC.iterdir()) == sorted(samples.SAMPLES)
+    for name, type_ in samples.SAMPLES.items():
+        assert (samples.ETC / name).read_text() == sample(type_), "run ./dev samples"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    for type_ in samples.SAMPLES.values():
+        assert [s.name for s in settings_of(type_) if not s.meaning.endswith(".")] == []
 
 
 def test_the_script_explains_every_command_it_has() -> None:

@@ -39,9 +39,13 @@ def show(effective: Effective[S]) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
+_OBVIOUS = ("a text", "a path")
+
+
 def _explain(setting: Setting) -> list[str]:
-    empty = " Empty: not set." if setting.optional else ""
-    return _comment(f"{setting.meaning} Wanted: {setting.wanted()}.{empty}")
+    wanted = setting.wanted()
+    said = "" if wanted in _OBVIOUS else f" Wanted: {wanted}."
+    return _comment(setting.meaning + said + (" Empty: not set." if setting.optional else ""))
 
 
 def _toml(setting: Setting, value: Any) -> str:

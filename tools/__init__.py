@@ -1,0 +1,1 @@
+"""What `./dev` runs besides the tests; no part of the product."""
