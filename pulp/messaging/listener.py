@@ -14,8 +14,8 @@ from typing import Any
 from pulp.messaging.amqp.acceptor import Acceptor, listening_socket
 from pulp.messaging.amqp.codec import encode
 from pulp.messaging.amqp.driver import Pump
-from pulp.messaging.amqp.engine import Condition
 from pulp.messaging.amqp.hub import ConnectionHub, Snapshot
+from pulp.messaging.amqp.model import Condition
 from pulp.messaging.amqp.server import Limits
 from pulp.messaging.base import Authenticate, Delivery, Message, MessagingError, Peer, Receiver
 

@@ -5,52 +5,28 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from typing import Protocol
 
 from pulp.messaging.amqp.codec import MAX_WIRE_SIZE, Malformed, decode, encode
 from pulp.messaging.amqp.driver import SHUTDOWN_TIMEOUT, Connection, Ended, Pump
-from pulp.messaging.amqp.engine import Condition, Engine, EngineLimits, Link, Outcome, Pointer
+from pulp.messaging.amqp.engine import Engine
+from pulp.messaging.amqp.link import Incoming, LinkEvents, Outcome
+from pulp.messaging.amqp.model import Condition, EngineLimits, EngineLink, Received
 from pulp.messaging.amqp.sasl import ClientSasl, Sasl
 from pulp.messaging.base import Message, MessagingError
 
 __all__ = ["ClientLink", "Incoming", "LinkEvents", "Outcome", "Pump"]
 
 
-class LinkEvents(Protocol):
-    """Called on the loop's thread; `closed` is called once, and nothing after it."""
+class _Incoming:
+    __slots__ = ("message", "received")
 
-    def opened(self) -> None:
-        """Both links are up: messages may come and go."""
-
-    def received(self, incoming: Incoming) -> None:
-        """Give `incoming` to `ClientLink.accept` once what it caused is on disk."""
-
-    def settled(self, tag: int, outcome: Outcome) -> None:
-        """What the server said of the message that `send` gave this tag."""
-
-    def closed(self, reason: str, condition: str | None) -> None:
-        """`reason` is a sentence; `condition` is the AMQP condition the server gave, if any."""
-
-
-class Incoming:
-    """A received message, not yet accepted."""
-
-    __slots__ = ("_pointer", "link", "message", "settled")
-
-    def __init__(self, link: Link, message: Message, pointer: Pointer | None) -> None:
-        self.link = link
+    def __init__(self, message: Message, received: Received) -> None:
         self.message = message
-        self.settled = False
-        self._pointer = pointer
-
-    def take_pointer(self) -> Pointer | None:
-        self.settled = True
-        pointer, self._pointer = self._pointer, None
-        return pointer
+        self.received = received
 
 
 class ClientLink(Connection):
-    """One attempt at one connection: make a new one for the next attempt. See `connect`."""
+    """A link.Link over AMQP: one attempt at one connection, made by `connect`."""
 
     def __init__(
         self,
@@ -71,7 +47,7 @@ class ClientLink(Connection):
         self._limits = EngineLimits(idle_timeout=idle_timeout)
         self._window = credit
         self._setup_timeout = setup_timeout
-        self._links: tuple[Link, Link] | None = None  # to receive, to send
+        self._links: tuple[EngineLink, EngineLink] | None = None  # to receive, to send
         self._up = False
         self._queue: deque[tuple[int, bytes]] = deque()
         self._next_tag = 0
@@ -130,10 +106,6 @@ class ClientLink(Connection):
     # --- what the owner does ---
 
     def send(self, message: Message, *, presettled: bool = False) -> int:
-        """Its tag. Waits for the server's credit, except that a presettled message is dropped without it.
-
-        Raises MessagingError when the message is larger than the wire allows.
-        """
         data = encode(message)
         if len(data) > MAX_WIRE_SIZE:
             raise MessagingError(
@@ -148,20 +120,17 @@ class ClientLink(Connection):
         return self._next_tag
 
     def accept(self, incoming: Incoming) -> None:
-        """Tell the server that it need not send this again; does nothing when the connection is over."""
-        if self._engine is None or self._reason is not None or incoming.settled:
+        if self._engine is None or self._reason is not None or not isinstance(incoming, _Incoming):
             return
-        self._engine.settle(incoming.link, incoming.take_pointer())
-        self._engine.replenish(incoming.link)
+        self._engine.settle(incoming.received)
+        self._engine.replenish(incoming.received.link)
         self._pump.mark(self)
 
     @property
     def over(self) -> bool:
-        """`closed` has been called."""
         return self._transport is None and self._reason is not None
 
     def shut(self) -> None:
-        """Close in an orderly way; `closed` follows."""
         self.close(Ended.CLOSED_HERE)
 
     # --- the connection's side ---
@@ -184,7 +153,7 @@ class ClientLink(Connection):
     def on_open(self) -> None:
         """Our own open is on its way already."""
 
-    def on_link(self, link: Link) -> None:
+    def on_link(self, link: EngineLink) -> None:
         """A null terminus announces a refusal: the reason comes with the detach."""
         if self._up or self._links is None or any(end.address is None for end in self._links):
             return
@@ -193,20 +162,19 @@ class ClientLink(Connection):
         self._events.opened()
         self.engine.open_window(self._links[0], self._window)
 
-    def on_link_closed(self, link: Link, condition: Condition | None) -> None:
+    def on_link_closed(self, link: EngineLink, condition: Condition | None) -> None:
         self.close(Ended.PEER_CLOSED, condition)
 
-    def on_credit(self, link: Link) -> None:
+    def on_credit(self, link: EngineLink) -> None:
         self._send_queued()
 
-    def on_message(self, link: Link, data: bytes, delivery: Pointer | None) -> None:
+    def on_message(self, data: bytes, received: Received) -> None:
         try:
             message = decode(data)
         except Malformed as error:
-            self.engine.reject(link, delivery, Condition("amqp:decode-error", str(error)))
-            self.engine.replenish(link)
+            self.engine.reject(received, Condition("amqp:decode-error", str(error)))
         else:
-            self._events.received(Incoming(link, message, delivery))
+            self._events.received(_Incoming(message, received))
 
     def on_outcome(self, tag: int, outcome: Outcome) -> None:
         self._events.settled(self._tags.pop(tag), outcome)
@@ -221,7 +189,7 @@ class ClientLink(Connection):
 
     # --- sending ---
 
-    def _sender_with_credit(self) -> tuple[Link | None, int]:
+    def _sender_with_credit(self) -> tuple[EngineLink | None, int]:
         """The sending link and how many messages may go out on it now."""
         if self._links is None or self._engine is None or not self._up:
             return None, 0

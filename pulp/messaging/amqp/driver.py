@@ -13,7 +13,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import cast
 
-from pulp.messaging.amqp.engine import IDLE_EXPIRED, Condition, Engine, Handler, PeerError
+from pulp.messaging.amqp.engine import Engine
+from pulp.messaging.amqp.model import IDLE_EXPIRED, Condition, Handler, PeerError
 from pulp.messaging.amqp.sasl import Sasl, SaslError
 from pulp.messaging.base import MessagingError
 

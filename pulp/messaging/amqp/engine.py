@@ -6,16 +6,22 @@ Proton enforces neither message size, nor credit, nor the number of links and se
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Protocol
 
 import cproton  # noqa: F401  (registers the callbacks without which the library crashes)
 from cproton_ffi import ffi
 from cproton_ffi import lib as pn
 
 from pulp.messaging.amqp.codec import MAX_WIRE_SIZE
-from pulp.messaging.base import MessagingError
+from pulp.messaging.amqp.link import Outcome
+from pulp.messaging.amqp.model import (
+    Condition,
+    EngineLimits,
+    EngineLink,
+    Handler,
+    PeerError,
+    Pointer,
+    Received,
+)
 
 _MAX_FRAME = 32 * 1024
 _INCOMING_BYTES = 4 * MAX_WIRE_SIZE  # the session window: with it 128 frames may be under way
@@ -23,93 +29,9 @@ _OUTPUT_CHUNK = 64 * 1024
 _CHARS = ffi.typeof("char[]")
 _buffer = ffi.new_allocator(should_clear_after_alloc=False)
 _NULL = ffi.NULL
-IDLE_EXPIRED = "local-idle-timeout expired"
-"""The description Proton gives when the peer has been silent for the idle timeout: AMQP has no condition for it."""
-
-Pointer = Any  # cffi pointers have no static types
-
-
-class PeerError(MessagingError):
-    """The peer broke a rule; its connection is closed with this AMQP condition."""
-
-    code = "peer"
-
-    def __init__(self, condition: str, description: str) -> None:
-        super().__init__(description)
-        self.condition = condition
-
-
-class Outcome(Enum):
-    """What the receiver said of a message we sent."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    RELEASED = "released"
-    """Not taken, may be sent again; also `modified`, and settled without any state."""
 
 
 _OUTCOMES = {pn.PN_ACCEPTED: Outcome.ACCEPTED, pn.PN_REJECTED: Outcome.REJECTED}
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Why an end of a connection, session or link was closed."""
-
-    name: str
-    description: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.description}" if self.description else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """What a peer may make us hold. `idle_timeout` in seconds; sizes in bytes, at most MAX_WIRE_SIZE."""
-
-    idle_timeout: float
-    max_message_size: int = MAX_WIRE_SIZE
-    max_links: int = 4
-    channel_max: int = 3
-
-
-class Link:
-    """Our end of one link. `address`: what the peer's end names; None when it names nothing or not UTF-8."""
-
-    __slots__ = ("address", "is_sender", "ours", "pointer", "presettled", "unsettled", "window")
-
-    def __init__(self, pointer: Pointer, *, ours: bool) -> None:
-        self.pointer = pointer
-        self.ours = ours  # proposed by this end
-        self.is_sender: bool = pn.pn_link_is_sender(pointer)
-        self.address: str | None = None
-        self.presettled = False
-        self.window = 0
-        self.unsettled = 0
-
-
-class Handler(Protocol):
-    """Who owns an engine. May call the engine back at once; may raise PeerError to have the connection closed."""
-
-    def on_open(self) -> None: ...
-
-    def on_link(self, link: Link) -> None:
-        """The peer opened its end: of a link it proposes, or of one that we proposed."""
-
-    def on_link_closed(self, link: Link, condition: Condition | None) -> None: ...
-
-    def on_credit(self, link: Link) -> None:
-        """A sending link's credit changed."""
-
-    def on_message(self, link: Link, data: bytes, delivery: Pointer | None) -> None:
-        """`delivery` goes to `settle` once; it is None when the peer sent it settled (then give `settle` None)."""
-
-    def on_outcome(self, tag: int, outcome: Outcome) -> None: ...
-
-    def on_close(self, condition: Condition | None) -> None:
-        """The peer closed the connection."""
-
-    def on_failure(self, condition: Condition | None) -> None:
-        """The peer sent what is not AMQP, or (IDLE_EXPIRED) nothing at all for too long."""
 
 
 class Engine:
@@ -133,7 +55,7 @@ class Engine:
     ) -> None:
         self._handler = handler
         self._limits = limits
-        self._links: dict[Pointer, Link] = {}
+        self._links: dict[Pointer, EngineLink] = {}
         self._session: Pointer = None
         self._sessions = 0
         self._tag = 0
@@ -198,18 +120,18 @@ class Engine:
         self._session = pn.pn_session(self._connection)
         self._open_session(self._session)
 
-    def attach_receiver(self, name: str, source: str) -> Link:
+    def attach_receiver(self, name: str, source: str) -> EngineLink:
         """Propose to receive from the peer's `source`; nothing comes before `open_window`."""
         pointer = pn.pn_receiver(self._session, name.encode())
         pn.pn_terminus_set_address(pn.pn_link_source(pointer), source.encode())
-        link = self._links[pointer] = Link(pointer, ours=True)
+        link = self._links[pointer] = EngineLink(pointer, is_sender=False, ours=True)
         self._open_receiver(link)
         return link
 
-    def attach_sender(self, name: str, target: str) -> Link:
+    def attach_sender(self, name: str, target: str) -> EngineLink:
         pointer = pn.pn_sender(self._session, name.encode())
         pn.pn_terminus_set_address(pn.pn_link_target(pointer), target.encode())
-        link = self._links[pointer] = Link(pointer, ours=True)
+        link = self._links[pointer] = EngineLink(pointer, is_sender=True, ours=True)
         pn.pn_link_open(pointer)
         return link
 
@@ -218,38 +140,38 @@ class Engine:
     def open_connection(self) -> None:
         pn.pn_connection_open(self._connection)
 
-    def accept_sender(self, link: Link, source: str) -> None:
+    def accept_sender(self, link: EngineLink, source: str) -> None:
         """Agree to send to the peer, from our address `source`."""
         pn.pn_terminus_set_address(pn.pn_link_source(link.pointer), source.encode())
         pn.pn_link_open(link.pointer)
 
-    def accept_receiver(self, link: Link, target: str) -> None:
+    def accept_receiver(self, link: EngineLink, target: str) -> None:
         """Agree to receive at our address `target`; nothing comes before `open_window`."""
         pn.pn_terminus_set_address(pn.pn_link_target(link.pointer), target.encode())
         self._open_receiver(link)
 
-    def refuse_link(self, link: Link, condition: Condition) -> None:
+    def refuse_link(self, link: EngineLink, condition: Condition) -> None:
         """Attach with a null terminus, then detach with the error: the only refusal AMQP knows."""
         pn.pn_link_open(link.pointer)
         self._set_condition(pn.pn_link_condition(link.pointer), condition)
         pn.pn_link_close(link.pointer)
 
-    def _open_receiver(self, link: Link) -> None:
+    def _open_receiver(self, link: EngineLink) -> None:
         pn.pn_link_set_max_message_size(link.pointer, self._limits.max_message_size)
         pn.pn_link_open(link.pointer)
 
     # --- messages ---
 
-    def open_window(self, link: Link, window: int) -> None:
+    def open_window(self, link: EngineLink, window: int) -> None:
         """Let the peer send on this receiving link, with at most `window` messages unsettled by us."""
         link.window = window
         pn.pn_link_flow(link.pointer, window)
 
-    def credit(self, link: Link) -> int:
+    def credit(self, link: EngineLink) -> int:
         """How many messages the peer takes now on this sending link."""
         return int(pn.pn_link_credit(link.pointer))
 
-    def send(self, link: Link, data: bytes, *, settled: bool) -> int:
+    def send(self, link: EngineLink, data: bytes, *, settled: bool) -> int:
         """Put one message on the wire; call only with credit. The tag comes back in `on_outcome`."""
         self._tag = tag = self._tag + 1
         name = tag.to_bytes(8)
@@ -260,23 +182,29 @@ class Engine:
             pn.pn_delivery_settle(delivery)
         return tag
 
-    def settle(self, link: Link, delivery: Pointer | None) -> None:
+    def settle(self, received: Received) -> None:
         """Accept a received message; its credit comes back with the next `replenish`."""
-        link.unsettled -= 1
+        if received.settled:
+            return
+        received.settled = True
+        received.link.unsettled -= 1
+        delivery, received.pointer = received.pointer, None
         if delivery is not None:
             pn.pn_delivery_update(delivery, pn.PN_ACCEPTED)
             pn.pn_delivery_settle(delivery)
 
-    def reject(self, link: Link, delivery: Pointer | None, condition: Condition) -> None:
-        """Refuse a received message for good and say why."""
-        link.unsettled -= 1
+    def reject(self, received: Received, condition: Condition) -> None:
+        """Refuse a message for good, say why, and give its credit back."""
+        delivery, received.pointer = received.pointer, None
         if delivery is not None:
             local = pn.pn_delivery_local(delivery)
             self._set_condition(pn.pn_disposition_condition(local), condition)
             pn.pn_delivery_update(delivery, pn.PN_REJECTED)
             pn.pn_delivery_settle(delivery)
+        self.settle(received)
+        self.replenish(received.link)
 
-    def replenish(self, link: Link) -> None:
+    def replenish(self, link: EngineLink) -> None:
         """Give credit back for what has been settled, once it is a quarter of the window: flow frames cost."""
         due = link.window - link.unsettled - pn.pn_link_credit(link.pointer)
         if due > 0 and due * 4 >= link.window:
@@ -337,9 +265,10 @@ class Engine:
         link.unsettled += 1
         if settled:
             pn.pn_delivery_settle(delivery)
-        self._handler.on_message(link, ffi.unpack(chunk, size), None if settled else delivery)
+        received = Received(link, None if settled else delivery)
+        self._handler.on_message(ffi.unpack(chunk, size), received)
 
-    def _check_credit(self, link: Link) -> None:
+    def _check_credit(self, link: EngineLink) -> None:
         if pn.pn_link_credit(link.pointer) < 0:
             raise PeerError("amqp:link:transfer-limit-exceeded", "More messages than credit")
 
@@ -382,7 +311,8 @@ class Engine:
         if link is None:
             if len(self._links) >= self._limits.max_links:
                 raise PeerError("amqp:resource-limit-exceeded", "Too many links")
-            link = self._links[pointer] = Link(pointer, ours=False)
+            is_sender = pn.pn_link_is_sender(pointer)
+            link = self._links[pointer] = EngineLink(pointer, is_sender=is_sender, ours=False)
         # The terminus that a proposal asks us for, or that the answer to ours grants (null: it refuses).
         of_source = link.is_sender != link.ours
         end = pn.pn_link_remote_source if of_source else pn.pn_link_remote_target

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pulp.messaging.amqp.driver import Ended, Pump
-from pulp.messaging.amqp.engine import Condition
+from pulp.messaging.amqp.model import Condition
 from pulp.messaging.amqp.primitives import Malformed
 from pulp.messaging.amqp.server import Limits, ServerConnection, ServerDelivery
 from pulp.messaging.base import Authenticate, Delivery, Peer, Receiver

@@ -14,7 +14,9 @@ from typing import Protocol, cast
 
 from pulp.messaging.amqp.codec import MAX_WIRE_SIZE, Malformed, decode
 from pulp.messaging.amqp.driver import Connection, Ended, Pump
-from pulp.messaging.amqp.engine import Condition, Engine, EngineLimits, Link, Outcome, Pointer
+from pulp.messaging.amqp.engine import Engine
+from pulp.messaging.amqp.link import Outcome
+from pulp.messaging.amqp.model import Condition, EngineLimits, EngineLink, Received
 from pulp.messaging.amqp.sasl import Sasl, SaslError, ServerSasl
 from pulp.messaging.base import Authenticate, Grant, Message, Peer, PeerCertificate
 
@@ -78,28 +80,18 @@ class Hub(Protocol):
 
 
 class ServerDelivery:
-    """A received message; settled at most once, and harmlessly when its connection is gone."""
+    """A received message; may be settled late, when its connection is long gone."""
 
-    __slots__ = ("_pointer", "connection", "link", "message", "settled")
+    __slots__ = ("connection", "message", "received")
 
-    def __init__(
-        self, connection: ServerConnection, link: Link, message: Message, pointer: Pointer | None
-    ) -> None:
+    def __init__(self, connection: ServerConnection, message: Message, received: Received) -> None:
         self.connection = connection
-        self.link = link
         self.message = message
-        self.settled = False
-        self._pointer = pointer
+        self.received = received
 
     @property
     def peer(self) -> Peer:
         return self.connection.peer
-
-    def take_pointer(self) -> Pointer | None:
-        """For settling: the pointer dies with that."""
-        self.settled = True
-        pointer, self._pointer = self._pointer, None
-        return pointer
 
 
 class ServerConnection(Connection):
@@ -115,8 +107,8 @@ class ServerConnection(Connection):
         self._address = address
         self._authenticated = False
         self._hub = hub
-        self._outgoing: Link | None = None
-        self._incoming: Link | None = None
+        self._outgoing: EngineLink | None = None
+        self._incoming: EngineLink | None = None
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._unsettled = 0
@@ -152,7 +144,7 @@ class ServerConnection(Connection):
     def on_open(self) -> None:
         self.engine.open_connection()
 
-    def on_link(self, link: Link) -> None:
+    def on_link(self, link: EngineLink) -> None:
         allowed = self.grant.source if link.is_sender else self.grant.target
         taken = self._outgoing if link.is_sender else self._incoming
         if link.address != allowed:
@@ -166,7 +158,7 @@ class ServerConnection(Connection):
         else:
             self._accept(link, allowed)
 
-    def _accept(self, link: Link, address: str) -> None:
+    def _accept(self, link: EngineLink, address: str) -> None:
         engine = self.engine
         if link.is_sender:
             self._outgoing = link
@@ -180,34 +172,32 @@ class ServerConnection(Connection):
             self._hub.attached(self)
             engine.open_window(self._incoming, self._hub.limits.credit)
 
-    def _refuse(self, link: Link, name: str, description: str) -> None:
+    def _refuse(self, link: EngineLink, name: str, description: str) -> None:
         self._hub.refused(self, name, description)
         self.engine.refuse_link(link, Condition(name, description))
 
-    def on_link_closed(self, link: Link, condition: Condition | None) -> None:
+    def on_link_closed(self, link: EngineLink, condition: Condition | None) -> None:
         """A peer is what has both links: without one of them it has left."""
         if link in (self._outgoing, self._incoming):
             self.close(Ended.PEER_CLOSED)
 
     # --- messages in ---
 
-    def on_message(self, link: Link, data: bytes, delivery: Pointer | None) -> None:
+    def on_message(self, data: bytes, received: Received) -> None:
         try:
             message = decode(data)
         except Malformed as error:
             self._hub.malformed(self, error)
-            self.engine.reject(link, delivery, Condition("amqp:decode-error", str(error)))
-            self.engine.replenish(link)
-            return
-        self._hub.received(ServerDelivery(self, link, message, delivery))
+            self.engine.reject(received, Condition("amqp:decode-error", str(error)))
+        else:
+            self._hub.received(ServerDelivery(self, message, received))
 
     def settle(self, deliveries: Iterable[ServerDelivery]) -> None:
         engine = self._engine
         if engine is None or self._reason is not None:
             return
         for delivery in deliveries:
-            if not delivery.settled:
-                engine.settle(delivery.link, delivery.take_pointer())
+            engine.settle(delivery.received)
         if self._incoming is not None:
             engine.replenish(self._incoming)
         self._pump.mark(self)
@@ -249,7 +239,7 @@ class ServerConnection(Connection):
             self._hub.sent(count)
             self._pump.mark(self)
 
-    def on_credit(self, link: Link) -> None:
+    def on_credit(self, link: EngineLink) -> None:
         if link is self._outgoing:
             self._send_queued()
 
