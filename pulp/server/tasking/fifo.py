@@ -25,6 +25,7 @@ from pulp.server.domain.task import (
 )
 from pulp.server.tasking.context import AgentGateway, Context
 from pulp.server.tasking.deadlines import next_look
+from pulp.server.tasking.loop import LONGEST
 from pulp.server.tasking.states import Event, move
 from pulp.server.tasking.task import AsyncTask, TaskKinds, UnsupportedTask, plainly_ended
 
@@ -36,13 +37,20 @@ INTERNAL = TaskError(code="internal", message="The server failed while it ran th
 
 class FIFOQueue:
     def __init__(
-        self, store: Store, kinds: TaskKinds, gateway: AgentGateway, wake: Callable[[], None]
+        self,
+        store: Store,
+        kinds: TaskKinds,
+        gateway: AgentGateway,
+        *,
+        wake: Callable[[], None],
+        wake_scheduler: Callable[[], None],
     ) -> None:
-        """`wake` sets the dispatcher going; it never blocks and may be called from any thread."""
+        """`wake` sets the dispatcher going; both never block and may be called from any thread."""
         self._store = store
         self._kinds = kinds
         self._gateway = gateway
         self.wake = wake
+        self._wake_scheduler = wake_scheduler
         self._backlogged: set[str] = set()  # consumers with parked tasks that may be sent
         self._pull: set[str] = set()  # those of them to look at in the next step
         self._cancels: deque[str] = deque()
@@ -52,6 +60,8 @@ class FIFOQueue:
     def enqueue(self, uow: UnitOfWork, record: TaskRecord) -> TaskRecord:
         """Store a new task inside the caller's unit of work; it runs after that commits."""
         uow.after_commit(self.wake)
+        if _next_moment(record) - record.created_at < LONGEST:
+            uow.after_commit(self._wake_scheduler)  # later ones it finds by itself in time
         return uow.tasks.add(record)
 
     def find(self, task_id: str) -> TaskRecord | None:
@@ -213,6 +223,12 @@ class FIFOQueue:
             sent_at=now,
         )
         return uow.tasks.save(sent.replace(deadline=next_look(sent)))
+
+
+def _next_moment(record: TaskRecord) -> int:
+    """When the scheduler must look at a new task."""
+    moment = record.not_before if record.state is TaskState.SCHEDULED else record.deadline
+    return moment or record.created_at
 
 
 def _park(uow: UnitOfWork, parked: list[tuple[TaskRecord, str]], now: int) -> None:

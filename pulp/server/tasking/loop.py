@@ -19,18 +19,18 @@ LONGEST = 30 * SECOND  # also bounds what a step of the wall clock can do
 
 
 class Loop:
-    def __init__(self, name: str, step: Step, clock: Clock) -> None:
+    def __init__(
+        self, name: str, step: Step, clock: Clock, woken: threading.Event | None = None
+    ) -> None:
+        """woken: the event others set to have the next step at once."""
         self._step = step
         self._clock = clock
-        self._woken = threading.Event()
+        self._woken = woken or threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
-
-    def wake(self) -> None:
-        self._woken.set()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Let the present step end and join the thread; `timeout` in seconds."""

@@ -123,7 +123,9 @@ class World:
         self.sessions = Sessions()
         self.store.write(lambda uow: uow.consumers.set_offline())
         self.gateway = Gateway(self.bus, self.store, self.sessions, self.clock)
-        self.queue = FIFOQueue(self.store, self.kinds, self.gateway, lambda: None)
+        self.queue = FIFOQueue(
+            self.store, self.kinds, self.gateway, wake=_nothing, wake_scheduler=_nothing
+        )
         self.inbox = Inbox(self.bus, Pending(), lambda: None)
         reception = Reception(
             bus=self.bus,
@@ -271,3 +273,7 @@ class World:
 
 
 RESULT = Raw(msgspec.json.encode(PackagesResult(backend="test", changed=True)))
+
+
+def _nothing() -> None:
+    """The world is stepped by hand: nobody needs waking."""

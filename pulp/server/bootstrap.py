@@ -1,0 +1,272 @@
+"""The one place that picks the parts and joins them. Everything else is handed what it needs."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from pulp.common.clock import Clock, SystemClock
+from pulp.common.errors import FieldError, InvalidInput
+from pulp.common.times import MINUTE, SECOND
+from pulp.crypto.ca import Authority
+from pulp.crypto.keys import fingerprint
+from pulp.messaging.listener import Limits, ListenerBus
+from pulp.rmi.versions import FEATURES
+from pulp.server.agent import Pending
+from pulp.server.api.consumer import ConsumerApi
+from pulp.server.api.history import ConsumerHistoryApi
+from pulp.server.api.housekeeping import tidy
+from pulp.server.api.packages import TASK_CLASSES
+from pulp.server.api.passwords import Passwords
+from pulp.server.api.ports import AgentProfile
+from pulp.server.api.sessions import Sessions as LoginSessions
+from pulp.server.api.tasks import TaskApi
+from pulp.server.api.tokens import RegistrationTokenApi
+from pulp.server.api.types import UserBody
+from pulp.server.api.users import UserApi
+from pulp.server.async_.dispatcher import Dispatcher
+from pulp.server.async_.gateway import Gateway
+from pulp.server.async_.identities import REPLIES, Identities
+from pulp.server.async_.inbox import Inbox
+from pulp.server.async_.links import Links
+from pulp.server.async_.reception import IssueCertificate, Reception, ServerProfile
+from pulp.server.async_.replies import ReplyListener
+from pulp.server.async_.sessions import Sessions
+from pulp.server.async_.sweep import Sweep
+from pulp.server.config import ServerSettings
+from pulp.server.db.base import Store
+from pulp.server.db.sqlite import SqliteStore
+from pulp.server.domain.task import PARKED_VERSION
+from pulp.server.home import Home
+from pulp.server.tasking.fifo import FIFOQueue
+from pulp.server.tasking.loop import Loop
+from pulp.server.tasking.scheduler import Scheduler
+from pulp.server.tasking.task import TaskKinds
+
+PROGRESS_EVERY = SECOND
+"""Agents report a call's progress at most this often (docs/WIRE.md)."""
+TIDY_EVERY = 10 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Apis:
+    """What the REST side serves."""
+
+    consumers: ConsumerApi
+    history: ConsumerHistoryApi
+    tasks: TaskApi
+    users: UserApi
+    tokens: RegistrationTokenApi
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The server without its REST side. Built with its listener bound, so that the port is known; nothing an agent says is
+    looked at before start()."""
+
+    store: Store
+    bus: ListenerBus
+    replies: ReplyListener
+    apis: Apis
+    loops: tuple[Loop, ...]
+
+    def start(self) -> None:
+        self.store.write(lambda uow: uow.consumers.set_offline())
+        self.store.write(lambda uow: uow.tasks.release(PARKED_VERSION))
+        for loop in self.loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """Take no more from agents, settle what is in hand, close the store."""
+        for loop in self.loops:
+            loop.stop()
+        self.bus.stop()
+        self.store.close()
+
+
+def create_first_admin(settings: ServerSettings, login: str, password: str) -> None:
+    """For `init`: a new store with its first admin. InvalidInput for a login or password that no user could have."""
+    clock = SystemClock()
+    store = SqliteStore(settings.server.data)
+    try:
+        logins = LoginSessions(store, clock)
+        users = UserApi(store, clock, passwords=Passwords(), sessions=logins)
+        users.create_first(first_admin(login, password))
+    finally:
+        store.close()
+
+
+def first_admin(login: str, password: str) -> UserBody:
+    try:
+        return msgspec.convert({"login": login, "password": password, "role": "admin"}, UserBody)
+    except msgspec.ValidationError as e:
+        raise InvalidInput([FieldError("admin", str(e))]) from None
+
+
+def build(settings: ServerSettings, clock: Clock | None = None) -> Core:
+    """Join the parts over the data directory. PulpError, with what to do, when something is missing or taken."""
+    clock = clock or SystemClock()
+    home = Home(settings.server.data)
+    home.check()
+    store = SqliteStore(settings.server.data)
+    bus = _bus(settings, home, store)
+    try:
+        return _Joining(settings, clock, home, store, bus).core()
+    except BaseException:
+        bus.stop()
+        store.close()
+        raise
+
+
+class _Joining:
+    """The order in which the parts are made; each is handed those made before it."""
+
+    def __init__(
+        self, settings: ServerSettings, clock: Clock, home: Home, store: Store, bus: ListenerBus
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._home = home
+        self._store = store
+        self._bus = bus
+        self._authority = home.authority()
+        self._dispatch = threading.Event()
+        self._schedule = threading.Event()
+        self._pending = Pending()
+
+    def core(self) -> Core:
+        kinds, sessions = TaskKinds(TASK_CLASSES), Sessions()
+        inbox = Inbox(self._bus, self._pending, self._dispatch.set)
+        self._bus.start(inbox)
+        gateway = Gateway(self._bus, self._store, sessions, self._clock)
+        queue = FIFOQueue(
+            self._store,
+            kinds,
+            gateway,
+            wake=self._dispatch.set,
+            wake_scheduler=self._schedule.set,
+        )
+        replies = ReplyListener(
+            bus=self._bus,
+            store=self._store,
+            kinds=kinds,
+            queue=queue,
+            inbox=inbox,
+            sessions=sessions,
+            reception=Reception(
+                bus=self._bus,
+                store=self._store,
+                kinds=kinds,
+                queue=queue,
+                sessions=sessions,
+                profile=self._server_profile(),
+                issue=_issuer(self._authority),
+            ),
+        )
+        sweep = Sweep(self._store, sessions, gateway, interval=self._settings.tasks.sweep)
+        dispatcher = Dispatcher(replies, queue, sweep)
+        scheduler = Scheduler(self._store, kinds, gateway, self._dispatch.set)
+        return Core(
+            store=self._store,
+            bus=self._bus,
+            replies=replies,
+            apis=self._apis(queue, gateway),
+            loops=(
+                Loop("pulp-dispatcher", dispatcher.step, self._clock, self._dispatch),
+                Loop("pulp-scheduler", scheduler.step, self._clock, self._schedule),
+                Loop("pulp-housekeeper", self._tidy, self._clock),
+            ),
+        )
+
+    def _tidy(self, now: int) -> int:
+        tidy(self._store, now)
+        return now + TIDY_EVERY
+
+    def _apis(self, queue: FIFOQueue, gateway: Gateway) -> Apis:
+        logins = LoginSessions(self._store, self._clock, life=self._settings.users.session)
+        return Apis(
+            consumers=ConsumerApi(
+                self._store,
+                self._clock,
+                queue,
+                authority=self._authority,
+                links=Links(self._bus, self._store, gateway, self._pending),
+                profile=self._agent_profile(),
+            ),
+            history=ConsumerHistoryApi(self._store),
+            tasks=TaskApi(self._store, self._clock, queue),
+            users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),
+            tokens=RegistrationTokenApi(self._store, self._clock),
+        )
+
+    def _agent_profile(self) -> AgentProfile:
+        said = self._server_profile()
+        return AgentProfile(
+            ca=tuple(said.ca),
+            signing_keys=tuple(said.signing_keys),
+            urls=tuple(said.urls),
+            target=REPLIES,
+            heartbeat=self._settings.messaging.idle_timeout // SECOND,
+        )
+
+    def _server_profile(self) -> ServerProfile:
+        return ServerProfile(
+            features=sorted(FEATURES),
+            ca=[self._authority.certificate_pem],
+            signing_keys=[self._home.signer().public_key],
+            urls=self._urls(),
+            progress_every=PROGRESS_EVERY,
+        )
+
+    def _urls(self) -> list[str]:
+        messaging = self._settings.messaging
+        if messaging.urls:
+            return messaging.urls
+        return [f"amqps://{name}:{self._bus.port}" for name in names_of(self._settings)[:1]]
+
+
+def names_of(settings: ServerSettings) -> list[str]:
+    """The names by which this server is reached: as set, else this host's own."""
+    return settings.rest.names or own_names()
+
+
+def own_names() -> list[str]:
+    return [socket.getfqdn(), "localhost", "127.0.0.1"]
+
+
+def _bus(settings: ServerSettings, home: Home, store: Store) -> ListenerBus:
+    wanted = settings.messaging
+    return ListenerBus(
+        host=wanted.host,
+        port=wanted.port,
+        tls=_tls(home.server_certificate, home.server_key, home.ca_certificate),
+        authenticate=Identities(store),
+        limits=Limits(
+            idle_timeout=wanted.idle_timeout / SECOND,
+            credit=wanted.credit,
+            max_connections=wanted.max_connections,
+        ),
+    )
+
+
+def _tls(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
+    """For the listener: only clients with a certificate of our CA get past the handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _issuer(authority: Authority) -> IssueCertificate:
+    def issue(csr: str, uid: str) -> tuple[str, str]:
+        certificate = authority.issue_client(csr, common_name=uid)
+        return certificate, fingerprint(certificate)
+
+    return issue
