@@ -1,0 +1,96 @@
+"""What the agent does for itself beside calls: reading the package profile and renewing its certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pulp.common.times import DAY
+from pulp.rmi.interfaces import PROFILE
+from pulp.rmi.messages import InstalledPackage
+from pulp_agent import child
+from pulp_agent.events import ProfileRead, RenewalDue
+from pulp_agent.executor import Post
+from pulp_agent.home import Home
+from pulp_agent.launch import MODULE, LaunchError
+
+_log = logging.getLogger(__name__)
+
+
+class _Profile(Struct):
+    hash: str
+    packages: list[InstalledPackage]
+
+
+class Errands:
+    """Never raises: what fails is logged and tried again when there is next reason to."""
+
+    def __init__(self, home: Home, post: Post) -> None:
+        self._home = home
+        self._post = post
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reading = False
+        self._read_again = False
+
+    def read_profile(self) -> None:
+        """Asked for during a reading, it is read once more after it."""
+        if self._reading:
+            self._read_again = True
+        else:
+            self._reading = True
+            self._go(self._read_profile())
+
+    def watch_certificate(self) -> None:
+        self._go(self._renew_daily())
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _read_profile(self) -> None:
+        self._read_again = True
+        while self._read_again:
+            self._read_again = False
+            output = await self._run(MODULE, "--print", PROFILE.path)
+            if output is not None:
+                self._tell(output)
+        self._reading = False
+
+    def _tell(self, output: bytes) -> None:
+        try:
+            profile = msgspec.json.decode(output, type=_Profile)
+        except msgspec.MsgspecError as error:
+            _log.warning("The package profile cannot be read", extra={"error": str(error)})
+        else:
+            self._post(ProfileRead(profile.hash, profile.packages))
+
+    async def _renew_daily(self) -> None:
+        while True:
+            await self._run("pulp_agent.renewal", str(self._home.path))
+            if self._home.next_csr.exists() and not self._home.next_identity.exists():
+                self._post(RenewalDue(self._home.next_csr.read_text()))
+            await asyncio.sleep(DAY / 1000)
+
+    async def _run(self, *arguments: str) -> bytes | None:
+        try:
+            status, output = await child.run(*arguments)
+        except (LaunchError, OSError) as error:
+            _log.warning(
+                "An errand could not be run", extra={"errand": arguments[0], "error": str(error)}
+            )
+            return None
+        if status:
+            _log.warning("An errand failed", extra={"errand": arguments[0], "status": status})
+            return None
+        return output

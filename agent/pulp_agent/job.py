@@ -1,0 +1,161 @@
+"""One execution's own process: `python -m pulp_agent.job SPOOL/ID`. Whatever its handler does, one result is left behind.
+
+With `--print Packages.profile` it runs a read for the agent itself and prints the outcome's value.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from threading import Event
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pulp_agent.events import Failure, Outcome, Success, no_details
+from pulp_agent.handlers.base import HandlerError, Job
+from pulp_agent.spool import Spool
+
+ALREADY_RUNS = 3
+"""Exit code: another process of this execution lives."""
+_LOCK_TRIES = 40
+_PROGRESS_EVERY = 0.2  # s
+
+
+class SpoolJob:
+    """The handler's side of an execution (`handlers.base.Job`), on the files of its spool folder."""
+
+    def __init__(self, spool: Spool, *, timeout: int, resumed: bool) -> None:
+        self.id = spool.id
+        self.resumed = resumed
+        self.spool = str(spool.path)
+        self._files = spool
+        self._deadline = time.monotonic() + timeout / 1000
+        self._percent = 0.0
+        self._phase = ""
+        self._next = 0.0
+
+    def progress(self, phase: str, percent: float, message: str = "") -> None:
+        """A progress that cannot be written is no reason to fail."""
+        self._percent = max(self._percent, min(float(percent), 100.0))
+        now = time.monotonic()
+        if phase == self._phase and now < self._next:
+            return
+        self._phase, self._next = phase, now + _PROGRESS_EVERY
+        try:
+            self._files.write_progress(phase, self._percent, message)
+        except (OSError, ValueError):
+            traceback.print_exc()
+
+    def canceled(self) -> bool:
+        return self._files.decision() in ("cancel", "timeout")
+
+    def begin_commit(self) -> bool:
+        return self._files.decide("commit") == "commit"
+
+    def remaining(self) -> float:
+        return self._deadline - time.monotonic()
+
+
+def main(argv: list[str]) -> int:
+    if argv[:1] == ["--print"]:
+        return _print(argv[1])
+    spool = Spool(Path(argv[0]))
+    lock = _lock(spool)
+    if lock is None:
+        return ALREADY_RUNS
+    if spool.result() is None:
+        _outlive_signals()
+        spool.write_result(_run(spool))
+    os.close(lock)
+    return 0
+
+
+def _lock(spool: Spool) -> int | None:
+    """The agent may be looking at the lock just now, so one refusal means nothing."""
+    never = Event()
+    for _ in range(_LOCK_TRIES):
+        if (lock := spool.lock()) is not None:
+            return lock
+        never.wait(0.025)
+    return None
+
+
+def _outlive_signals() -> None:
+    """Package work is never interrupted half-way; its cancel is the decision file. (Not SIG_IGN: children would inherit it.)"""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+
+
+def _run(spool: Spool) -> Outcome:
+    """Exactly one outcome. A traceback goes to the local log only."""
+    try:
+        request = spool.request()
+        job = SpoolJob(spool, timeout=request.timeout, resumed=request.resumed)
+        value = _call(request.method, request.version, request.args, job)
+        return Success(value, _now(), changed=_changed(value))
+    except HandlerError as error:
+        return _failure(spool, error)
+    except BaseException:
+        traceback.print_exc()
+        return Failure(
+            "internal", "The agent failed in this call; its log has the details.", _now()
+        )
+
+
+def _call(path: str, version: int, args: Raw, job: Job) -> Raw:
+    from pulp_agent.handlers.registry import resolve
+
+    handler, typed = resolve(path, version, args)
+    return Raw(msgspec.json.encode(handler(typed, job)))
+
+
+def _failure(spool: Spool, error: HandlerError) -> Failure:
+    """A job that gave up because its time was over says so, though to the handler it looked like a cancel."""
+    code = error.code
+    if code == "canceled" and spool.decision() == "timeout":
+        code = "timeout"
+    details = _details(error.details)
+    return Failure(code, str(error), _now(), details, changed=_changed(details))
+
+
+def _details(details: Struct | None) -> Raw:
+    return no_details() if details is None else Raw(msgspec.json.encode(details))
+
+
+class _Changed(Struct):
+    changed: bool = False
+
+
+def _changed(value: Raw) -> bool:
+    """Package results say whether the host's packages differ; nothing else changes them."""
+    try:
+        return msgspec.json.decode(value, type=_Changed).changed
+    except msgspec.MsgspecError:  # null, or no object
+        return False
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _print(path: str) -> int:
+    """Run a read in a folder of its own and print its value; exit 1 with a sentence on stderr where it fails."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="pulp-agent-") as folder:
+        job = SpoolJob(Spool(Path(folder)), timeout=600_000, resumed=False)
+        try:
+            sys.stdout.buffer.write(_call(path, 1, Raw(b"{}"), job))
+        except HandlerError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

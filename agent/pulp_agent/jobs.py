@@ -1,0 +1,188 @@
+"""Runs each job as a process of its own and learns of its end, also of jobs an earlier agent started.
+
+The spool folder is the only thing both sides rely on. A child's end is told by the kernel; everything else (progress, and
+jobs that are not our children) is looked at every 0.2 s while any job lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pulp_agent.events import CancelDecided, CancelJob, Event, Failure, JobEnded, JobLost, StartJob
+from pulp_agent.executor import Post
+from pulp_agent.host import instant
+from pulp_agent.launch import LaunchError, job_command, spawn, unit_command, uses_systemd
+from pulp_agent.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+POLL = 0.2  # s
+START_PATIENCE = 15.0  # s a unit gets to take its lock
+STOP_PATIENCE = 15.0  # s a job gets to end by itself once it was given up
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A job that has not told its end yet. `pid` where it is our child; times are the loop's."""
+
+    spool: Spool
+    pid: int | None = None
+    pidfd: int | None = None
+    starting_until: float = 0.0
+    kill_at: float | None = None
+
+
+class ProcessExecutor:
+    """`Executor` on real processes; lives on the running loop."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._loop = asyncio.get_running_loop()
+        self._post: Post = _nobody
+        self._watches: dict[str, _Watch] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._as_units = uses_systemd(os.environ)
+
+    def bind(self, post: Post) -> None:
+        self._post = post
+
+    def start(self, job: StartJob) -> None:
+        spool = Spool(self._root / job.id)
+        if spool.result() is not None or spool.alive():
+            self.adopt(job.id)
+            return
+        try:
+            spool.prepare(job)
+            self._watch(self._launch(spool))
+        except (OSError, LaunchError) as error:
+            _log.error("A job could not be started", extra={"call": job.id, "error": str(error)})
+            message = f"The agent could not start the work: {error}"
+            self._post(JobEnded(job.id, Failure("internal", message, instant().wall)))
+
+    def _launch(self, spool: Spool) -> _Watch:
+        if self._as_units:
+            pid = spawn(unit_command(spool.id, spool.path, os.environ))
+            watch = _Watch(spool, starting_until=self._loop.time() + START_PATIENCE)
+            self._reap_later(pid)
+            return watch
+        pid = spawn(job_command(str(spool.path)))
+        return _Watch(spool, pid=pid, pidfd=os.pidfd_open(pid))
+
+    def _reap_later(self, pid: int) -> None:
+        """systemd-run itself ends at once; its unit is known by its lock."""
+        pidfd = os.pidfd_open(pid)
+
+        def reap() -> None:
+            self._loop.remove_reader(pidfd)
+            os.close(pidfd)
+            os.waitpid(pid, 0)
+
+        self._loop.add_reader(pidfd, reap)
+
+    def adopt(self, call_id: str) -> None:
+        if call_id not in self._watches:
+            self._watch(_Watch(Spool(self._root / call_id)))
+
+    def _watch(self, watch: _Watch) -> None:
+        self._watches[watch.spool.id] = watch
+        if watch.pidfd is not None:
+            self._loop.add_reader(watch.pidfd, self._exited, watch)
+        if self._timer is None:
+            self._timer = self._loop.call_later(0, self._poll)
+
+    def _exited(self, watch: _Watch) -> None:
+        """Our child is gone. Its lock may still be held by the process it lost the race against."""
+        self._release(watch)
+        self._look(watch)
+
+    def _release(self, watch: _Watch) -> None:
+        if watch.pidfd is not None and watch.pid is not None:
+            self._loop.remove_reader(watch.pidfd)
+            os.close(watch.pidfd)
+            os.waitpid(watch.pid, 0)
+        watch.pid = watch.pidfd = None
+
+    def _poll(self) -> None:
+        self._timer = None
+        for watch in list(self._watches.values()):
+            self._look(watch)
+        if self._watches and self._timer is None:
+            self._timer = self._loop.call_later(POLL, self._poll)
+
+    def _look(self, watch: _Watch) -> None:
+        """Tell what is new: the lock is looked at before the result, so that a job's last act is not missed."""
+        spool = watch.spool
+        living = watch.pid is not None or spool.alive() or self._starting(watch)
+        if (progress := spool.read_progress()) is not None:
+            self._post(progress)
+        if living:
+            self._stop_if_due(watch)
+        else:
+            self._over(watch)
+
+    def _starting(self, watch: _Watch) -> bool:
+        return self._loop.time() < watch.starting_until and not watch.spool.began()
+
+    def _over(self, watch: _Watch) -> None:
+        spool = watch.spool
+        self._watches.pop(spool.id, None)
+        outcome = spool.result()
+        event: Event = JobLost(spool.id, began=spool.began(), decision=spool.decision())
+        self._post(event if outcome is None else JobEnded(spool.id, outcome))
+
+    def cancel(self, cancel: CancelJob) -> None:
+        """Who decides first wins. A job that was given up and does not end by itself is ended."""
+        spool = Spool(self._root / cancel.id)
+        try:
+            decision = spool.decide(cancel.reason)
+        except OSError as error:
+            _log.error("A cancel could not be written", extra={"call": cancel.id, "error": error})
+            decision = "commit"
+        won = decision != "commit"
+        watch = self._watches.get(cancel.id)
+        if won and watch and watch.kill_at is None:
+            watch.kill_at = self._loop.time() + STOP_PATIENCE
+        self._post(CancelDecided(cancel.id, won, cancel.reason))
+
+    def _stop_if_due(self, watch: _Watch) -> None:
+        if watch.kill_at is None or self._loop.time() < watch.kill_at:
+            return
+        pid = watch.pid or watch.spool.holder()
+        if pid is not None and pid > 1:
+            _log.warning("A given-up job is killed", extra={"call": watch.spool.id, "pid": pid})
+            _kill_group(pid)
+
+    def forget(self, ids: Sequence[str]) -> None:
+        for call_id in ids:
+            shutil.rmtree(self._root / call_id, ignore_errors=True)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for watch in self._watches.values():
+            if watch.pidfd is not None:
+                self._loop.remove_reader(watch.pidfd)
+                os.close(watch.pidfd)
+        self._watches.clear()
+
+
+def _kill_group(pid: int) -> None:
+    """A job leads its own session; as a unit it may not, so only a group leader's whole group is meant."""
+    try:
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _nobody(event: Event) -> None:
+    raise AssertionError("bind comes first")

@@ -1,0 +1,61 @@
+"""Starts a job's process: a child in a session of its own, or under systemd a unit of its own that outlives the agent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pulp.common.errors import PulpError
+
+MODULE = "pulp_agent.job"
+_PASSED_ON = ("PATH", "APT_CONFIG", "PYTHONPATH", "VIRTUAL_ENV", "TZ", "LANG")
+
+
+class LaunchError(PulpError):
+    """No process could be started; the sentence says why."""
+
+    code = "launch"
+
+
+def uses_systemd(environ: Mapping[str, str]) -> bool:
+    """Only a service of systemd has its children killed with it, and only there can units be made."""
+    systemd = "INVOCATION_ID" in environ and Path("/run/systemd/system").is_dir()
+    return systemd and shutil.which("systemd-run") is not None
+
+
+def spawn(argv: list[str], *, stdout: int | None = None) -> int:
+    """A child of its own session, with stdin closed and our stderr. Its process id; LaunchError."""
+    actions: list[tuple[int, ...]] = []
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        actions.append((os.POSIX_SPAWN_DUP2, null, 0))
+        actions.append((os.POSIX_SPAWN_DUP2, null if stdout is None else stdout, 1))
+        return os.posix_spawn(argv[0], argv, os.environ, file_actions=actions, setsid=True)
+    except OSError as error:
+        raise LaunchError(f"{argv[0]} cannot be started: {error.strerror}") from error
+    finally:
+        os.close(null)
+
+
+def job_command(*arguments: str) -> list[str]:
+    """`-P`: a job's folder is no place to import from."""
+    return [sys.executable, "-P", "-m", MODULE, *arguments]
+
+
+def unit_command(call_id: str, spool: Path, environ: Mapping[str, str]) -> list[str]:
+    """A unit that no restart of the agent touches; systemd never kills it in mid-commit."""
+    variables = [f"--setenv={name}" for name in _PASSED_ON if name in environ]
+    properties = ["SendSIGKILL=no", "TimeoutStopSec=infinity", "KillMode=process"]
+    return [
+        shutil.which("systemd-run") or "systemd-run",
+        f"--unit=pulp-agent-job-{call_id}",
+        "--collect",
+        "--quiet",
+        "--description=Pulp package work",
+        *[f"--property={p}" for p in properties],
+        *variables,
+        *job_command(str(spool)),
+    ]

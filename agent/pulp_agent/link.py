@@ -1,0 +1,183 @@
+"""Keeps the agent connected: one outgoing connection after another, several addresses in turn, ever more patiently."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+from pulp.messaging.amqp.client import ClientLink
+from pulp.messaging.amqp.link import Link, LinkEvents
+from pulp.messaging.base import MessagingError
+from pulp_agent.backoff import Backoff
+from pulp_agent.home import Home, Registration
+from pulp_agent.session import Session
+from pulp_agent.trust import TrustError, client_context, endpoint
+
+_log = logging.getLogger(__name__)
+
+REFUSED = "amqp:unauthorized-access"
+DUPLICATE = "amqp:resource-locked"
+_GOODBYE = 3.0  # s
+
+
+class Connector(Protocol):
+    """Makes one connection; MessagingError or TrustError where it cannot be made."""
+
+    async def connect(self, events: LinkEvents) -> Link: ...
+
+    def welcomed(self) -> None:
+        """The server has taken the connection."""
+
+    def refused(self) -> None:
+        """The server has refused this identity."""
+
+
+class AmqpConnector:
+    """By the data directory's identity. A renewed one is tried first and kept only once it has worked."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._attempt = 0
+        self._used: Path | None = None
+        self._distrusted = False
+
+    async def connect(self, events: LinkEvents) -> Link:
+        registration = self._home.registration()
+        url = registration.urls[self._attempt % len(registration.urls)]
+        self._attempt += 1
+        host, port = endpoint(url)
+        self._used = self._identity()
+        return await ClientLink.connect(
+            events,
+            host=host,
+            port=port,
+            tls=client_context(ca=self._home.ca, identity=self._used),
+            source=registration.source,
+            target=registration.target,
+        )
+
+    def _identity(self) -> Path:
+        """The new one and the old one in turn, as long as the new one is refused."""
+        newest, *older = self._home.identities()
+        if older and self._distrusted:
+            self._distrusted = False
+            return older[0]
+        return newest
+
+    def welcomed(self) -> None:
+        if self._used == self._home.next_identity:
+            self._home.promote()
+            _log.info("The renewed certificate is in use")
+
+    def refused(self) -> None:
+        self._distrusted = self._used == self._home.next_identity
+
+
+class LinkKeeper:
+    """`run` it as a task; `seq` tells what of the journal is on disk, `changed` hears of every new state."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        seq: Callable[[], int],
+        changed: Callable[[], None] = lambda: None,
+        random: Random | None = None,
+    ) -> None:
+        self._connector = connector
+        self._seq = seq
+        self._changed = changed
+        self._backoff = Backoff(random or Random())
+        self._session: Session | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.state = "connecting"
+        self.problem = ""
+
+    @property
+    def session(self) -> Session | None:
+        """The connection in use or being made."""
+        return self._session
+
+    def start(self, post: Callable[..., None]) -> None:
+        self._task = asyncio.create_task(self._run(post))
+
+    async def stop(self) -> None:
+        """Leave in an orderly way; what was handed over before leaves first."""
+        self._stopping = True
+        if self._session is not None:
+            self._session.shut()
+        if self._task is not None:
+            done, _ = await asyncio.wait({self._task}, timeout=_GOODBYE if self._session else 0)
+            if not done:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+
+    def welcomed(self) -> None:
+        self._connector.welcomed()
+        self._say("online", "")
+
+    def drop(self) -> None:
+        """End the connection; the next one begins with a hello of what is on disk."""
+        if self._session is not None:
+            self._session.shut()
+
+    async def _run(self, post: Callable[..., None]) -> None:
+        while not self._stopping:
+            delay = await self._one(Session(post, self._seq))
+            if not self._stopping:
+                await asyncio.sleep(delay)
+
+    async def _one(self, session: Session) -> float:
+        """One connection from its making to its end; the seconds to wait after it."""
+        try:
+            self._session = session
+            session.attach(await self._connector.connect(session))
+            await session.over.wait()
+        except (MessagingError, TrustError) as error:
+            session.reason = str(error)
+        finally:
+            self._session = None
+        return self._after(session)
+
+    def _after(self, session: Session) -> float:
+        self._backoff.lasted(session.lasted())
+        if session.condition == REFUSED:
+            self._connector.refused()
+            delay = self._backoff.next_refused()
+            self._say(
+                "refused",
+                f"The server refuses this host's certificate ({session.reason})."
+                " It may have been unregistered, or registered anew: register it again.",
+            )
+        elif session.condition == DUPLICATE:
+            delay = self._backoff.next_refused()
+            self._say(
+                "refused",
+                "Another host is connected with this host's identity: one of the two is a copy"
+                " (a cloned disk?) and must be registered anew.",
+            )
+        else:
+            delay = self._backoff.next()
+            self._say("connecting", session.reason)
+        return delay
+
+    def _say(self, state: str, problem: str) -> None:
+        """Logged when it is news, not at every attempt."""
+        if (state, problem) == (self.state, self.problem):
+            return
+        self.state, self.problem = state, problem
+        if problem and not self._stopping:
+            _log.warning("Not connected", extra={"state": state, "problem": problem})
+        elif not problem:
+            _log.info("Connected to the server")
+        self._changed()
+
+
+def urls_of(registration: Registration, told: Sequence[str]) -> list[str]:
+    """What the server says about its addresses replaces what it said before; silence changes nothing."""
+    return list(told) or registration.urls

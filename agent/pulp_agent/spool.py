@@ -1,0 +1,182 @@
+"""One execution's folder, SPOOL/ID, and its files: how the agent and a job's process speak, dead or alive.
+
+request.json  what to run                      (agent, before the start)
+lock          held (flock) while the job lives; says its process id
+progress      the newest progress              (job; replaced, may be lost)
+decision      commit, cancel or timeout: whoever links it first has decided, for all attempts
+result.json   the outcome                      (job; on disk before the job ends)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pulp_agent.events import Decision, Failure, JobProgressed, Outcome, StartJob, Success
+from pulp_agent.files import sync_directory, write_atomically, write_whole
+
+DECISIONS: frozenset[Decision] = frozenset({"commit", "cancel", "timeout"})
+
+
+class JobRequest(Struct, frozen=True, kw_only=True):
+    """request.json; `timeout` in ms of running."""
+
+    id: str
+    method: str
+    version: int
+    args: Raw
+    timeout: int
+    resumed: bool
+
+
+class _Progress(Struct, frozen=True):
+    phase: str
+    percent: float
+    message: str
+
+
+class _Succeeded(Struct, frozen=True, tag="succeeded"):
+    value: Raw
+    finished: int
+    changed: bool
+
+
+class _Failed(Struct, frozen=True, tag="failed"):
+    code: str
+    message: str
+    finished: int
+    details: Raw
+    changed: bool
+
+
+_encoder = msgspec.json.Encoder()
+_results: msgspec.json.Decoder[_Succeeded | _Failed] = msgspec.json.Decoder(_Succeeded | _Failed)
+_progress: msgspec.json.Decoder[_Progress] = msgspec.json.Decoder(_Progress)
+_requests: msgspec.json.Decoder[JobRequest] = msgspec.json.Decoder(JobRequest)
+
+
+class Spool:
+    """The files of one execution. OSError where the disk refuses."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen = (0, 0)
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    def prepare(self, start: StartJob) -> None:
+        """Not synced: the journal has the request too."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        request = JobRequest(
+            id=start.id,
+            method=start.method,
+            version=start.version,
+            args=Raw(start.args),
+            timeout=start.timeout,
+            resumed=start.resumed,
+        )
+        data = _encoder.encode(request)
+        write_atomically(self.path / "request.json", data, sync=False)
+
+    def request(self) -> JobRequest:
+        return _requests.decode((self.path / "request.json").read_bytes())
+
+    def lock(self) -> int | None:
+        """Become the one process of this execution; the lock lasts as long as the descriptor. None: another one lives."""
+        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        os.ftruncate(fd, 0)
+        write_whole(fd, b"%d" % os.getpid())
+        return fd
+
+    def alive(self) -> bool:
+        """Is the lock held? (Looks by a shared lock for an instant, so a job must try more than once.)"""
+        try:
+            fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def began(self) -> bool:
+        return (self.path / "lock").exists()
+
+    def holder(self) -> int | None:
+        """The living job's process id."""
+        try:
+            text = (self.path / "lock").read_text()
+        except OSError:
+            return None
+        return int(text) if text.isdigit() and self.alive() else None
+
+    def decide(self, decision: Decision) -> Decision:
+        """What was decided first, now or before. It appears whole or not at all, and is on disk when this returns."""
+        part = self.path / f".decision-{os.getpid()}"
+        part.write_text(decision)
+        try:
+            os.link(part, self.path / "decision")
+        except FileExistsError:
+            return self.decision() or decision
+        finally:
+            part.unlink()
+        sync_directory(self.path)
+        return decision
+
+    def decision(self) -> Decision | None:
+        try:
+            text = (self.path / "decision").read_text()
+        except FileNotFoundError:
+            return None
+        return text if text in DECISIONS else "commit"  # torn by a power cut: the careful reading
+
+    def write_progress(self, phase: str, percent: float, message: str) -> None:
+        data = _encoder.encode(_Progress(phase, percent, message))
+        write_atomically(self.path / "progress", data, sync=False)
+
+    def read_progress(self) -> JobProgressed | None:
+        """The progress if it has changed since the last look."""
+        path = self.path / "progress"
+        try:
+            status = path.stat()
+            if (status.st_mtime_ns, status.st_ino) == self._seen:
+                return None
+            progress = _progress.decode(path.read_bytes())
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+        self._seen = (status.st_mtime_ns, status.st_ino)
+        return JobProgressed(self.id, progress.phase, progress.percent, progress.message)
+
+    def write_result(self, outcome: Outcome) -> None:
+        data: Any
+        if isinstance(outcome, Success):
+            data = _Succeeded(outcome.value, outcome.finished, outcome.changed)
+        else:
+            data = _Failed(
+                outcome.code, outcome.message, outcome.finished, outcome.details, outcome.changed
+            )
+        write_atomically(self.path / "result.json", _encoder.encode(data))
+
+    def result(self) -> Outcome | None:
+        try:
+            read = _results.decode((self.path / "result.json").read_bytes())
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+        if isinstance(read, _Succeeded):
+            return Success(read.value, read.finished, read.changed)
+        return Failure(read.code, read.message, read.finished, read.details, read.changed)
