@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import uvloop
 from bus_pki import Authority, Identity
 
-from pulp.messaging.amqp.client import ClientLink, Outcome
+from pulp.messaging.amqp.client import ClientLink
+from pulp.messaging.amqp.link import Outcome
 from pulp.messaging.base import Bus, Delivery, Grant, Message, Peer, PeerCertificate
 from pulp.messaging.listener import Limits, ListenerBus
+from pulp.messaging.memory import MemoryBus
 
 TARGET = "replies"
 
@@ -107,11 +109,17 @@ class World(Protocol):
     ) -> Events:
         """A client with this identity, whose link is under way."""
 
+    def up(self, identity: str, *, credit: int = 32) -> Events:
+        """A client whose links are open at both ends."""
+
     def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
         """Let things happen until `condition` holds; fails when it does not in time."""
 
     def settle_down(self) -> None:
         """Let happen what is on its way (for asserting that something does not happen)."""
+
+    def stop(self) -> None:
+        """Stop the bus."""
 
     def end(self) -> None: ...
 
@@ -177,7 +185,6 @@ class ListenerWorld:
         return events
 
     def up(self, identity: str, *, credit: int = 32) -> Events:
-        """A client whose links are open at both ends."""
         events = self.connect(identity, credit=credit)
         self.until(lambda: events.is_open and self.receiver.of(identity))
         return events
@@ -189,12 +196,16 @@ class ListenerWorld:
         self.loop.run_until_complete(asyncio.sleep(0.1))
 
     def end(self) -> None:
-        self.bus.stop(grace=2.0)
         for link in self._links:
             link.shut()
-        self.loop.run_until_complete(_until(lambda: all(link.over for link in self._links), 5.0))
-        self.loop.run_until_complete(asyncio.sleep(0))
+        self.until(lambda: all(link.over for link in self._links))
+        self.stop()
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
+
+    def stop(self) -> None:
+        """In a thread, as the clients must run to take their leave."""
+        self.loop.run_until_complete(self.loop.run_in_executor(None, self.bus.stop, 2.0))
 
 
 async def _until(condition: Callable[[], object], seconds: float) -> None:
@@ -203,3 +214,53 @@ async def _until(condition: Callable[[], object], seconds: float) -> None:
         if time.monotonic() > end:
             raise AssertionError("it did not happen in time")
         await asyncio.sleep(0.002)
+
+
+class MemoryWorld:
+    """The in-memory twin; nothing happens but in `until` and `settle_down`."""
+
+    def __init__(self) -> None:
+        self.receiver = Recorder()
+        self.known: set[str] = set()
+        self.bus = MemoryBus(self.authenticate)
+        self.receiver.bus = self.bus
+        self.bus.start(self.receiver)
+
+    def authenticate(self, certificate: PeerCertificate) -> Grant | None:
+        identity = certificate.common_name
+        if identity not in self.known:
+            return None
+        return Grant(identity, source_of(identity), TARGET)
+
+    def connect(
+        self, identity: str, *, source: str | None = None, target: str = TARGET, credit: int = 32
+    ) -> Events:
+        self.known.add(identity)
+        events = Events()
+        events.link = self.bus.connect(
+            events,
+            PeerCertificate(identity, f"fingerprint of {identity}"),
+            source=source or source_of(identity),
+            target=target,
+            credit=credit,
+        )
+        return events
+
+    def up(self, identity: str, *, credit: int = 32) -> Events:
+        events = self.connect(identity, credit=credit)
+        self.settle_down()
+        assert events.is_open and self.receiver.of(identity)
+        return events
+
+    def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
+        while not condition():
+            assert self.bus.step(), "nothing is under way and it has not happened"
+
+    def settle_down(self) -> None:
+        self.bus.pump()
+
+    def stop(self) -> None:
+        self.bus.stop()
+
+    def end(self) -> None:
+        self.stop()
