@@ -1,0 +1,200 @@
+"""One execution of a package request, the same for every back end: repair, refresh, plan, download, commit, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pulp.rmi.interfaces import Change, PackagesResult
+from pulp_agent.handlers.base import HandlerError
+from pulp_agent.handlers.packages import record as records
+from pulp_agent.handlers.packages.base import Backend, Operation, Report, Request, State
+from pulp_agent.handlers.packages.changes import changed, unmet, verify
+from pulp_agent.handlers.packages.planning import Planner
+from pulp_agent.handlers.packages.record import Record
+from pulp_agent.handlers.packages.run import Run
+from pulp_agent.handlers.packages.verdict import failure
+
+_COMMITS = 3  # attempts of a commit that something interrupts
+
+
+def execute(backend: Backend, request: Request, run: Run) -> PackagesResult:
+    """Do what `request` asks for. Every `HandlerError` carries the PackagesResult of what was done all the same."""
+    try:
+        if request.dry_run:
+            return _simulate(backend, request, run)
+        if run.job.resumed:
+            backend.settle(run)
+        record = records.load(run.job.spool)
+        if record is None:
+            record = Record(before=backend.state(), history_mark=backend.history_mark())
+    except HandlerError as error:
+        raise _with_details(error, _summary(backend, request, run)) from error
+    return Execution(backend, request, run, record).result()
+
+
+def _simulate(backend: Backend, request: Request, run: Run) -> PackagesResult:
+    planner = Planner(backend, request, run)
+    try:
+        if not backend.has_metadata():
+            planner.refresh()
+        planner.plan()
+    except HandlerError as error:
+        raise _with_details(error, _summary(backend, request, run, planner)) from error
+    return _summary(backend, request, run, planner)
+
+
+def _with_details(error: HandlerError, details: PackagesResult) -> HandlerError:
+    return HandlerError(error.code, str(error), error.details or details)
+
+
+def _summary(
+    backend: Backend, request: Request, run: Run, planner: Planner | None = None
+) -> PackagesResult:
+    """The result of work that has changed nothing."""
+    return PackagesResult(
+        backend=backend.name,
+        dry_run=request.dry_run,
+        changes=list(planner.planned.values()) if planner else [],
+        unknown=list(planner.unknown) if planner else [],
+        kept_back=list(planner.kept_back) if planner else [],
+        phases=run.phases,
+        log=run.log_text(),
+    )
+
+
+class Execution:
+    """The course of a request that is to change the host. Use once."""
+
+    def __init__(self, backend: Backend, request: Request, run: Run, record: Record) -> None:
+        self._backend = backend
+        self._request = request
+        self._run = run
+        self._record = record
+        self._planner = Planner(backend, request, run, record.planned)
+        self._errors: dict[str, str] = {}
+        self._repaired = False
+
+    def result(self) -> PackagesResult:
+        try:
+            report = self._carry_out()
+            with self._run.phase("verify"):
+                return self._conclude(report)
+        except HandlerError as error:
+            raise _with_details(error, self._details()) from error
+
+    # --- the course ---
+
+    def _carry_out(self) -> Report:
+        if self._record.planned:  # an earlier process came to the commit
+            self._run.begin_commit()
+        self._repair()
+        self._run.check()
+        if self._request.operation is not Operation.REMOVE and not self._run.committed:
+            self._planner.refresh()
+        for _ in range(_COMMITS):
+            report = self._transaction()
+            if report.code != "interrupted":
+                break
+            self._backend.settle(self._run)
+            self._repair()
+        return report
+
+    def _repair(self) -> None:
+        """Finish what was cut off, by this execution's earlier process or by anything else."""
+        if not (self._run.committed or self._backend.needs_repair()):
+            return
+        self._record.save(self._run.job.spool)
+        with self._run.phase("wait"):
+            self._run.note("finishing an interrupted transaction")
+            report = self._run.patiently(lambda: self._backend.repair(self._request, self._run))
+        self._errors |= report.errors
+        self._repaired = True
+
+    def _transaction(self) -> Report:
+        """Plan, download and commit; an empty report when there is nothing to do."""
+        if not self._planner.plan():
+            return Report()
+        if not self._run.committed:
+            self._download()
+            return self._commit()
+        if self._run.job.remaining() <= 0:
+            return Report(timed_out=True)
+        return self._commit()
+
+    def _download(self) -> None:
+        run, backend = self._run, self._backend
+        try:
+            with run.phase("download"):
+                return run.patiently(lambda: backend.download(self._request, run))
+        except HandlerError as error:
+            if error.code != "fetch":
+                raise
+            run.note(f"refreshing the metadata after: {error}")
+        self._planner.refresh()
+        self._planner.plan()
+        try:
+            with run.phase("download"):
+                run.retrying(lambda: backend.download(self._request, run))
+        except HandlerError as error:
+            raise self._planner.blame_metadata(error) from error
+
+    def _commit(self) -> Report:
+        run = self._run
+        self._record.planned = dict(self._planner.planned)
+        self._record.save(run.job.spool)
+        run.check()
+        run.begin_commit()
+        with run.phase("commit"):
+            report = run.patiently(lambda: self._backend.commit(self._request, run))
+        self._errors |= report.errors
+        return report
+
+    # --- the verdict ---
+
+    def _conclude(self, report: Report) -> PackagesResult:
+        after = self._backend.state()
+        self._hold_again(after)
+        changes = self._verified(after)
+        if problem := failure(changes, unmet(self._request, after, self._backend.key), report):
+            raise problem
+        return self._account(changes, after)
+
+    def _hold_again(self, after: State) -> None:
+        """Changing a held package takes its hold away."""
+        before = self._record.before
+        lost = [
+            state
+            for key, state in after.items()
+            if not state.held and key in before and before[key].held
+        ]
+        if lost and self._run.committed:
+            self._run.patiently(lambda: self._backend.hold(lost, self._run))
+
+    def _details(self) -> PackagesResult:
+        """What is known of the host after a failure."""
+        try:
+            after = self._backend.state()
+        except HandlerError:
+            return _summary(self._backend, self._request, self._run, self._planner)
+        if not self._run.committed and not changed(self._record.before, after):
+            return _summary(self._backend, self._request, self._run, self._planner)
+        return self._account(self._verified(after), after)
+
+    def _verified(self, after: State) -> list[Change]:
+        return verify(self._planner.planned, self._record.before, after, self._errors)
+
+    def _account(self, changes: Sequence[Change], after: State) -> PackagesResult:
+        backend, planner = self._backend, self._planner
+        return PackagesResult(
+            backend=backend.name,
+            changed=changed(self._record.before, after),
+            changes=list(changes),
+            unknown=list(planner.unknown),
+            kept_back=list(planner.kept_back),
+            config_files=backend.config_files(self._record.history_mark),
+            scripts_failed=sorted(self._errors),
+            repaired=self._repaired,
+            reboot_needed=backend.reboot_needed(changes),
+            phases=self._run.phases,
+            log=self._run.log_text(),
+        )

@@ -1,0 +1,140 @@
+"""The processes of a package transaction: finding them, and ending hung maintainer scripts without touching the package tool.
+
+A package tool is never signalled while it changes the host (dpkg ended in mid-work leaves the database dirty); a script that
+is ended is just a failed script, which it records.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A live process; `started` is in clock ticks since boot and tells a reused pid from the first."""
+
+    pid: int
+    parent: int
+    session: int
+    name: str
+    started: int
+
+
+def _read(pid: str) -> Process | None:
+    try:
+        stat = Path("/proc", pid, "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    if fields[0] == "Z":
+        return None
+    return Process(int(pid), int(fields[1]), int(fields[3]), name, int(fields[19]))
+
+
+def _all() -> Iterator[Process]:
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and (process := _read(entry.name)) is not None:
+            yield process
+
+
+def family(session: int) -> list[Process]:
+    """The processes of a session and all their descendants."""
+    table = {process.pid: process for process in _all()}
+    members = {process.pid for process in table.values() if process.session == session}
+    grown = True
+    while grown:
+        young = {p.pid for p in table.values() if p.parent in members} - members
+        members |= young
+        grown = bool(young)
+    return [table[pid] for pid in sorted(members)]
+
+
+class Session(Struct, frozen=True):
+    """A transaction's session as it is remembered in the spool: it may outlive the process that began it."""
+
+    pid: int
+    started: int
+    boot_id: str
+
+    @classmethod
+    def of(cls, pid: int) -> Session:
+        leader = _read(str(pid))
+        return cls(pid, leader.started if leader else 0, _boot_id())
+
+    def members(self) -> list[Process]:
+        """What still runs of it. Empty after a reboot, or when the pid is another's by now."""
+        if self.boot_id != _boot_id():
+            return []
+        leader = _read(str(self.pid))
+        if leader is not None and leader.started != self.started:
+            return []
+        return family(self.pid)
+
+    def save(self, path: Path) -> None:
+        part = path.with_suffix(".part")
+        part.write_bytes(msgspec.json.encode(self))
+        part.replace(path)
+
+
+def load_session(path: Path) -> Session | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Session)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def _boot_id() -> str:
+    return _BOOT_ID.read_text().strip()
+
+
+class ScriptEnder:
+    """Ends what hangs below a package tool once the time limit has passed.
+
+    At the limit every script gets SIGTERM. After that, once per `grace` seconds, what has had its SIGTERM gets SIGKILL, and
+    what has been running since the last look gets SIGTERM: scripts that start later have their chance.
+    """
+
+    def __init__(
+        self, session: Session, *, limit: float, grace: float, spared: frozenset[str]
+    ) -> None:
+        self._session = session
+        self._next = time.monotonic() + limit
+        self._grace = grace
+        self._spared = spared
+        self._strikes: dict[Process, int] = {}
+        self.used = False
+
+    def tick(self) -> None:
+        """Look at the clock; call often."""
+        if time.monotonic() < self._next:
+            return
+        first, self.used = not self.used, True
+        self._next = time.monotonic() + self._grace
+        for process in self._session.members():
+            if process.name not in self._spared:
+                self._strike(process, 1 if first else 0)
+
+    def _strike(self, process: Process, least: int) -> None:
+        strikes = self._strikes.get(process, least)
+        self._strikes[process] = strikes + 1
+        if strikes:
+            _signal(process, signal.SIGTERM if strikes == 1 else signal.SIGKILL)
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    now = _read(str(process.pid))
+    if now is not None and now.started == process.started:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
