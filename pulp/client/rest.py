@@ -38,10 +38,13 @@ class RestClient:
         trust: Trust = SYSTEM_TRUST,
         pause: Pause,
         carrier: httpx.BaseTransport | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> None:
-        """`carrier` takes the network's place (httpx.MockTransport in tests)."""
+        """`carrier` takes the network's place (httpx.MockTransport in tests); `seconds`: the patience for an answer."""
         self.url = url
-        self._transport = Transport(url, trust=trust, token=token, pause=pause, carrier=carrier)
+        self._transport = Transport(
+            url, trust=trust, token=token, pause=pause, carrier=carrier, seconds=seconds
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +62,8 @@ class RestClient:
 
     # --- server and login ---
 
-    def status(self, *, seconds: float = ANSWER_SECONDS) -> Answer[views.Status]:
-        return self._get("/status", views.Status, seconds=seconds)
+    def status(self) -> Answer[views.Status]:
+        return self._get("/status", views.Status)
 
     def login(self, login: str, password: str) -> Answer[views.Login]:
         body = {"login": login, "password": password}
@@ -122,7 +125,7 @@ class RestClient:
             method="GET",
             path=f"/tasks/{_part(task_id)}",
             params={"wait": wait, "after": revision},
-            seconds=wait + ANSWER_SECONDS,
+            held=wait,
         )
         response = self._transport.send(request)
         return self._decode(response, views.Task), retry_after(response) or 0.0
@@ -130,9 +133,6 @@ class RestClient:
     def cancel(self, task_id: str) -> Answer[views.Task]:
         request = Request(method="POST", path=f"/tasks/{_part(task_id)}/cancel", repeatable=True)
         return self._read(request, views.Task)
-
-    def retry(self, task_id: str) -> Answer[views.Task]:
-        return self._make(f"/tasks/{_part(task_id)}/retry", None, views.Task)
 
     # --- registration tokens and users ---
 
@@ -161,9 +161,8 @@ class RestClient:
 
     # --- how ---
 
-    def _get(self, path: str, type_: type[T], *, seconds: float = ANSWER_SECONDS) -> Answer[T]:
-        request = Request(method="GET", path=path, repeatable=True, seconds=seconds)
-        return self._read(request, type_)
+    def _get(self, path: str, type_: type[T]) -> Answer[T]:
+        return self._read(Request(method="GET", path=path, repeatable=True), type_)
 
     def _make(self, path: str, body: Body | None, type_: type[T]) -> Answer[T]:
         request = Request(method="POST", path=path, body=body, key=new_id(), repeatable=True)

@@ -9,7 +9,7 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 from pulp.client.errors import BadUsage
 from pulp.client.tls import Trust
 
+DEFAULT_PORT = 8443
+_HTTPS_PORT = 443
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 _HEADER = "# pulp-admin's login. Written by `pulp-admin login`; the token is a secret.\n"
 
 
@@ -51,17 +54,29 @@ def load(env: Mapping[str, str]) -> Session | None:
 
     A stored token and trust belong to the stored server and are never used for another."""
     stored = read(config_path(env))
-    server = normal_url(env["PULP_ADMIN_SERVER"]) if env.get("PULP_ADMIN_SERVER") else ""
-    if server and (stored is None or stored.server != server):
-        stored = Session(server=server)
+    if env.get("PULP_ADMIN_SERVER"):
+        server = normal_url(env["PULP_ADMIN_SERVER"])
+        stored = stored if stored and stored.server == server else Session(server=server)
     if stored is None:
         return None
-    changes = {}
     if env.get("PULP_ADMIN_TOKEN"):
-        changes = {"token": env["PULP_ADMIN_TOKEN"], "expires_at": "", "login": "", "role": ""}
-    if env.get("PULP_ADMIN_CA"):
-        changes |= {"ca": read_ca(Path(env["PULP_ADMIN_CA"])), "fingerprint": ""}
-    return Session(**(_plain(stored) | changes))
+        stored = replace(stored, token=env["PULP_ADMIN_TOKEN"], expires_at="", login="", role="")
+    return _trusting(stored, env)
+
+
+def known(env: Mapping[str, str], url: str) -> Session:
+    """What is remembered of the server at `url`, without its login token; a bare session when that is nothing."""
+    server = normal_url(url)
+    stored = read(config_path(env))
+    if stored is None or stored.server != server:
+        stored = Session(server=server)
+    return _trusting(replace(stored, token="", expires_at="", role=""), env)
+
+
+def _trusting(session: Session, env: Mapping[str, str]) -> Session:
+    if not env.get("PULP_ADMIN_CA"):
+        return session
+    return replace(session, ca=read_ca(Path(env["PULP_ADMIN_CA"])), fingerprint="")
 
 
 def read(path: Path) -> Session | None:
@@ -110,28 +125,28 @@ def read_ca(path: Path) -> str:
 
 
 def normal_url(text: str) -> str:
-    """`host:8443`, `https://host:8443/` → `https://host:8443`. BadUsage for anything but HTTPS."""
+    """`https://host:8443/` → `https://host:8443`; a host without a scheme is at the port that a Pulp server has unless told
+    otherwise. BadUsage for anything but HTTPS."""
     url = text.strip().rstrip("/")
-    url = url if "://" in url else f"https://{url}"
+    bare = "://" not in url
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        parts = urlsplit(f"https://{url}" if bare else url)
+        port = parts.port or (DEFAULT_PORT if bare else _HTTPS_PORT)
     except ValueError as error:
         raise BadUsage(f"{text!r} is no URL: {error}") from error
+    host = parts.hostname or ""
     if parts.scheme != "https":
-        raise BadUsage(f"{text!r}: the server speaks HTTPS; write https://HOST[:PORT]")
-    if not parts.hostname or parts.username or parts.query or parts.fragment or parts.path:
-        raise BadUsage(f"{text!r}: write the server as https://HOST[:PORT], without anything after")
-    if not re.fullmatch(r"[A-Za-z0-9._:%-]+", parts.hostname):
-        raise BadUsage(f"{text!r}: {parts.hostname!r} is no host name")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"https://{host}" + (f":{port}" if port not in (None, 443) else "")
+        raise BadUsage(f"{text!r}: the server speaks HTTPS; write https://HOST:PORT")
+    if not _HOST.fullmatch(host) or "@" in parts.netloc or any(parts[2:]):
+        raise BadUsage(f"{text!r}: write the server as https://HOST:PORT, with nothing after it")
+    host = f"[{host}]" if ":" in host else host
+    return f"https://{host}" + (f":{port}" if port != _HTTPS_PORT else "")
 
 
 def address(url: str) -> tuple[str, int]:
     """Host and port of a normal URL."""
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or 443
+    return parts.hostname or "", parts.port or _HTTPS_PORT
 
 
 def _session(path: Path, data: dict[str, object]) -> Session:

@@ -25,8 +25,8 @@ from pulp.common.errors import FieldError
 if TYPE_CHECKING:
     import httpx
 
-CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
+_CONNECT_SECONDS = 10.0
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
@@ -38,7 +38,8 @@ Pause = Callable[[float], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`repeatable`: sending it twice does no more than sending it once. `seconds`: how long the answer may take."""
+    """`repeatable`: sending it twice does no more than sending it once. `held`: seconds for which the server may hold the
+    answer back."""
 
     method: str
     path: str
@@ -46,7 +47,7 @@ class Request:
     body: Any = None
     key: str = ""
     repeatable: bool = False
-    seconds: float = ANSWER_SECONDS
+    held: float = 0.0
 
 
 class Transport:
@@ -60,12 +61,15 @@ class Transport:
         token: str = "",
         pause: Pause,
         carrier: httpx.BaseTransport | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> None:
+        """`seconds`: how long the server may take to answer."""
         import httpx  # here: 0.2 s that `--help` need not wait for
 
         self.url = url
         self._httpx = httpx
         self._pause = pause
+        self._seconds = seconds
         self._has_login = bool(token)
         headers = {"User-Agent": f"pulp-admin/{__version__}", "Accept": "application/json"}
         if token:
@@ -119,13 +123,18 @@ class Transport:
                 params=request.params,
                 content=content,
                 headers=headers,
-                timeout=self._httpx.Timeout(request.seconds, connect=CONNECT_SECONDS),
+                timeout=self._timeout(request.held),
             )
         except (self._httpx.HTTPError, self._httpx.InvalidURL, ssl.SSLError, OSError) as error:
             raise self._translated(error) from error
         if response.is_success:
             return response
         raise self._refusal(response)
+
+    def _timeout(self, held: float) -> httpx.Timeout:
+        return self._httpx.Timeout(
+            self._seconds + held, connect=min(self._seconds, _CONNECT_SECONDS)
+        )
 
     def _translated(self, error: Exception) -> Exception:
         httpx = self._httpx

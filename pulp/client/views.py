@@ -184,6 +184,9 @@ class KeptBack(View, frozen=True, kw_only=True):
 
 
 class PackagesResult(View, frozen=True, kw_only=True):
+    """`backend` tells this result from those of other work."""
+
+    backend: str
     dry_run: bool = False
     changed: bool = False
     changes: list[Change] = []

@@ -1,0 +1,268 @@
+"""`consumer install|update|remove|update-all|refresh-profile`: ask an agent for work, and by default follow it to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from pulp.client.commands import options as o
+from pulp.client.commands.watch import watch
+from pulp.client.errors import BadUsage, LostAnswer
+from pulp.client.moments import describe, in_utc, parse_moment
+from pulp.client.output import Output
+from pulp.client.packages import parse_package
+from pulp.client.rest import RestClient
+from pulp.client.runtime import Runtime
+from pulp.client.spans import describe_window, parse_window
+from pulp.client.views import Answer, Task
+from pulp.common.times import parse_duration, to_datetime
+
+_INSTALL_EXAMPLES = """\b
+Examples:
+  pulp-admin consumer install web1 nginx
+  pulp-admin consumer install web1 nginx zlib1g=1:1.2.13.dfsg-1 libc6:amd64
+  pulp-admin consumer install web1 nginx --dry-run
+  pulp-admin consumer install web1 nginx --at 'tuesday 12:00'
+  pulp-admin consumer install web1 nginx --window 'tuesday 22:00/4:00' --no-wait
+  pulp-admin consumer install web1 nginx --json | jq .state
+
+\b
+Ends with 0 when the task finished, 1 when it ended otherwise.
+Ctrl-C stops following; the task goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When, as the user said it."""
+
+    at: str | None
+    window: str | None
+    deliver_within: str | None
+    timeout: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the handler may do beyond the plain request."""
+
+    allow_remove: bool = False
+    allow_downgrade: bool = False
+    allow_held: bool = False
+    config_files: o.ConfigFiles = o.ConfigFiles.KEEP
+    autoremove: bool = False
+    no_recommends: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """Only what differs from the server's defaults."""
+        flags = {
+            "allow_remove": self.allow_remove,
+            "allow_downgrade": self.allow_downgrade,
+            "allow_held": self.allow_held,
+            "autoremove": self.autoremove,
+        }
+        policy: dict[str, Any] = {name: True for name, on in flags.items() if on}
+        if self.config_files is not o.ConfigFiles.KEEP:
+            policy["config_files"] = self.config_files.value
+        if self.no_recommends:
+            policy["recommends"] = "no"
+        return {"policy": policy} if policy else {}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the actions to the `consumer` commands."""
+    app.command("install", epilog=_INSTALL_EXAMPLES)(install)
+    app.command("update")(update)
+    app.command("remove")(remove)
+    app.command("update-all")(update_all)
+    app.command("refresh-profile")(refresh_profile)
+
+
+def install(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    packages: o.Packages,
+    at: o.At = None,
+    window: o.WindowSpec = None,
+    dry_run: o.DryRun = False,
+    no_wait: o.NoWait = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    allow_remove: o.AllowRemove = False,
+    allow_downgrade: o.AllowDowngrade = False,
+    allow_held: o.AllowHeld = False,
+    config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
+    no_recommends: o.NoRecommends = False,
+    json: o.Json = False,
+) -> None:
+    """Install packages on a host. Without a version it is the newest that the host can get."""
+    rules = Rules(
+        allow_remove=allow_remove,
+        allow_downgrade=allow_downgrade,
+        allow_held=allow_held,
+        config_files=config_files,
+        no_recommends=no_recommends,
+    )
+    body = _packages(packages) | rules.body() | _dry(dry_run)
+    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
+    act(ctx.obj, consumer, "install", body, timing, no_wait=no_wait, json=json)
+
+
+def update(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    packages: o.Packages,
+    at: o.At = None,
+    window: o.WindowSpec = None,
+    dry_run: o.DryRun = False,
+    no_wait: o.NoWait = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    allow_remove: o.AllowRemove = False,
+    allow_held: o.AllowHeld = False,
+    config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
+    json: o.Json = False,
+) -> None:
+    """Update installed packages of a host. Packages that it does not have are not installed."""
+    rules = Rules(allow_remove=allow_remove, allow_held=allow_held, config_files=config_files)
+    body = _packages(packages) | rules.body() | _dry(dry_run)
+    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
+    act(ctx.obj, consumer, "update", body, timing, no_wait=no_wait, json=json)
+
+
+def remove(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    packages: o.Packages,
+    at: o.At = None,
+    window: o.WindowSpec = None,
+    dry_run: o.DryRun = False,
+    no_wait: o.NoWait = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    allow_remove: o.AllowRemove = False,
+    allow_held: o.AllowHeld = False,
+    autoremove: o.Autoremove = False,
+    json: o.Json = False,
+) -> None:
+    """Remove packages from a host. What depends on them goes only with --allow-remove."""
+    rules = Rules(allow_remove=allow_remove, allow_held=allow_held, autoremove=autoremove)
+    body = _packages(packages) | rules.body() | _dry(dry_run)
+    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
+    act(ctx.obj, consumer, "remove", body, timing, no_wait=no_wait, json=json)
+
+
+def update_all(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    at: o.At = None,
+    window: o.WindowSpec = None,
+    dry_run: o.DryRun = False,
+    no_wait: o.NoWait = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    security_only: o.SecurityOnly = False,
+    allow_remove: o.AllowRemove = False,
+    allow_held: o.AllowHeld = False,
+    config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
+    autoremove: o.Autoremove = False,
+    json: o.Json = False,
+) -> None:
+    """Update everything that is installed on a host."""
+    rules = Rules(
+        allow_remove=allow_remove,
+        allow_held=allow_held,
+        config_files=config_files,
+        autoremove=autoremove,
+    )
+    body = rules.body() | _dry(dry_run) | ({"security_only": True} if security_only else {})
+    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
+    act(ctx.obj, consumer, "update-all", body, timing, no_wait=no_wait, json=json)
+
+
+def refresh_profile(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    no_wait: o.NoWait = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    json: o.Json = False,
+) -> None:
+    """Ask a host for its installed packages anew."""
+    timing = Timing(at=None, window=None, deliver_within=deliver_within, timeout=timeout)
+    act(ctx.obj, consumer, "refresh-profile", {}, timing, no_wait=no_wait, json=json)
+
+
+def act(
+    runtime: Runtime,
+    consumer: str,
+    action: str,
+    body: dict[str, Any],
+    timing: Timing,
+    *,
+    no_wait: bool,
+    json: bool,
+) -> None:
+    """Say when it will begin, ask for it, and follow it unless `no_wait`."""
+    out = runtime.output(json=json)
+    body = body | _timing(runtime, out, timing)
+    with runtime.client() as client:
+        task = _ask(client, out, consumer, action, body)
+        if not no_wait:
+            watch(runtime, client, task, out)
+        elif json:
+            out.document(task.raw)
+        else:
+            out.line(task.value.id)
+            out.note(f"Follow it with: pulp-admin task wait {task.value.id}")
+
+
+def _ask(
+    client: RestClient, out: Output, consumer: str, action: str, body: dict[str, Any]
+) -> Answer[Task]:
+    try:
+        return client.act(consumer, action, body)
+    except (LostAnswer, KeyboardInterrupt):
+        out.note(
+            "It is not known whether the request reached the server. "
+            f"See: pulp-admin task list --consumer {consumer}"
+        )
+        raise
+
+
+def _packages(texts: list[str]) -> dict[str, Any]:
+    return {"packages": [parse_package(text) for text in texts]}
+
+
+def _dry(dry_run: bool) -> dict[str, Any]:
+    return {"dry_run": True} if dry_run else {}
+
+
+def _timing(runtime: Runtime, out: Output, timing: Timing) -> dict[str, Any]:
+    """The body's fields; times are told back in full before anything is sent."""
+    body: dict[str, Any] = {}
+    for name in ("deliver_within", "timeout"):
+        if (span := getattr(timing, name)) is not None:
+            body[name] = _span(name, span)
+    if timing.at is None and timing.window is None:
+        return body
+    now, zone = runtime.clock(), runtime.zone()
+    if timing.at is not None:
+        start = parse_moment(timing.at, now=now, zone=zone)
+        body["not_before"] = in_utc(start)
+        out.note(f"Starts {describe(start, zone)}")
+    if timing.window is not None:
+        window = parse_window(timing.window, now=now, zone=zone)
+        begin, end = to_datetime(window.begin), to_datetime(window.end)
+        body["window"] = {"begin": in_utc(begin), "end": in_utc(end)}
+        out.note(f"Window {describe_window(window, zone)}")
+    return body
+
+
+def _span(name: str, text: str) -> str:
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        raise BadUsage(f"--{name.replace('_', '-')}: {error}") from None
+    return text

@@ -1,0 +1,104 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from pulp.client.completion import complete_consumer, complete_login, complete_task
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON: one document, or one line per item of a list.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; default: all.")]
+ConsumerId = Annotated[
+    str,
+    typer.Argument(metavar="CONSUMER", help="The host's id.", autocompletion=complete_consumer),
+]
+TaskId = Annotated[
+    str, typer.Argument(metavar="TASK", help="The task's id.", autocompletion=complete_task)
+]
+LoginName = Annotated[
+    str, typer.Argument(metavar="LOGIN", help="The user's login.", autocompletion=complete_login)
+]
+PasswordStdin = Annotated[
+    bool,
+    typer.Option("--password-stdin", help="Read the new password from the first line of stdin."),
+]
+
+
+class Role(Enum):
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+# --- what is asked of the agent ---
+
+
+class ConfigFiles(Enum):
+    KEEP = "keep"
+    NEW = "new"
+
+
+Packages = Annotated[
+    list[str],
+    typer.Argument(metavar="PACKAGE", help="NAME, NAME=VERSION, NAME:ARCH or NAME:ARCH=VERSION."),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        help="Do not begin before: 'tuesday 12:00', 'tomorrow 3:30', '12:00', 'in 10m', RFC 3339.",
+    ),
+]
+WindowSpec = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="BEGIN/END",
+        help="Begin only within: 'tuesday 12:00/2h', '22:00/4:00', 'now/30m'. The host itself keeps to it.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only find out what would change.")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Print the task's id and end; do not follow it.")
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="SPAN", help="How long the work may take; default 2h."),
+]
+DeliverWithin = Annotated[
+    str | None,
+    typer.Option(
+        "--deliver-within",
+        metavar="SPAN",
+        help="How long the host may stay out of reach; default 7d.",
+    ),
+]
+AllowRemove = Annotated[
+    bool, typer.Option("--allow-remove", help="Let other packages be removed where needed.")
+]
+AllowDowngrade = Annotated[
+    bool, typer.Option("--allow-downgrade", help="Let versions go down where needed.")
+]
+AllowHeld = Annotated[
+    bool, typer.Option("--allow-held", help="Let packages on hold be changed; they stay on hold.")
+]
+ConfigFilesOption = Annotated[
+    ConfigFiles,
+    typer.Option("--config-files", help="Keep changed configuration files, or take the new ones."),
+]
+Autoremove = Annotated[
+    bool, typer.Option("--autoremove", help="Also remove dependencies that nothing needs any more.")
+]
+NoRecommends = Annotated[
+    bool, typer.Option("--no-recommends", help="Leave out what is only recommended.")
+]
+SecurityOnly = Annotated[
+    bool, typer.Option("--security-only", help="Only updates that mend security.")
+]

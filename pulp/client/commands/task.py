@@ -1,0 +1,120 @@
+"""`task …`: what was asked for, how far it is, and calling it off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from pulp.client.commands import options as o
+from pulp.client.commands.watch import watch
+from pulp.client.completion import complete_consumer
+from pulp.client.report import action, ending
+from pulp.client.runtime import Runtime
+from pulp.client.text import clean_lines, standing, when
+from pulp.client.views import PackagesResult, Task, TaskState, read
+
+app = typer.Typer(no_args_is_help=True, help="Tasks: every request, from asking to its end.")
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    state: Annotated[TaskState | None, typer.Option("--state", help="Only tasks in it.")] = None,
+    consumer: Annotated[
+        str | None,
+        typer.Option("--consumer", help="Only this host's.", autocompletion=complete_consumer),
+    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Such as packages.install.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    json: o.Json = False,
+) -> None:
+    """List tasks, the newest first."""
+    runtime: Runtime = ctx.obj
+    zone = runtime.zone()
+    params = {"state": state.value if state else None, "consumer": consumer, "kind": kind}
+
+    def row(t: Task) -> tuple[str, ...]:
+        return (
+            t.id,
+            t.consumer_id or "-",
+            action(t.kind),
+            standing(t, zone),
+            t.requested_by,
+            when(t.created_at, zone),
+        )
+
+    columns = ("ID", "CONSUMER", "ACTION", "STATE", "BY", "CREATED")
+    with runtime.client() as client:
+        runtime.output(json=json).many(client.tasks(params, limit=limit), columns, row)
+
+
+@app.command()
+def show(ctx: typer.Context, task: o.TaskId, json: o.Json = False) -> None:
+    """Show one task: where it stands, and if it is over, what it did and its log."""
+    runtime: Runtime = ctx.obj
+    out = runtime.output(json=json)
+    with runtime.client() as client:
+        answer = client.task(task)
+    out.one(answer, lambda t: _facts(runtime, t))
+    if json:
+        return
+    if answer.value.final:
+        out.line()
+        for line in ending(answer.value):
+            out.line(line)
+    for line in _log(answer.value):
+        out.line(line)
+
+
+@app.command()
+def wait(ctx: typer.Context, task: o.TaskId, json: o.Json = False) -> None:
+    """Follow a task to its end. Ends with 0 when it finished, with 1 when it ended otherwise."""
+    runtime: Runtime = ctx.obj
+    with runtime.client() as client:
+        watch(runtime, client, client.task(task), runtime.output(json=json))
+
+
+@app.command()
+def cancel(ctx: typer.Context, task: o.TaskId, json: o.Json = False) -> None:
+    """Call a task off. Work that is changing packages already goes on to its end."""
+    runtime: Runtime = ctx.obj
+    out = runtime.output(json=json)
+    with runtime.client() as client:
+        answer = client.cancel(task)
+    if json:
+        out.document(answer.raw)
+        return
+    out.line(f"{task}: {standing(answer.value, runtime.zone())}")
+    if not answer.value.final:
+        out.note(f"The agent decides whether that is still possible: pulp-admin task wait {task}")
+
+
+def _facts(runtime: Runtime, t: Task) -> Iterator[tuple[str, str]]:
+    zone = runtime.zone()
+    yield "id", t.id
+    yield "action", action(t.kind)
+    yield "consumer", t.consumer_id or ""
+    yield "state", standing(t, zone)
+    yield "asked by", t.requested_by
+    yield "asked at", when(t.created_at, zone)
+    if t.not_before:
+        yield "not before", when(t.not_before, zone)
+    if t.window:
+        yield "window", f"{when(t.window.begin, zone)} to {when(t.window.end, zone)}"
+    if t.started_at:
+        yield "started", when(t.started_at, zone)
+    if t.finished_at:
+        yield "ended", when(t.finished_at, zone)
+    if t.retry_of:
+        yield "retry of", t.retry_of
+    yield "arguments", bytes(t.args).decode() if t.args else ""
+
+
+def _log(task: Task) -> list[str]:
+    result = read(task.result, PackagesResult)
+    if result is None and task.error:
+        result = read(task.error.details, PackagesResult)
+    lines = clean_lines(result.log) if result else []
+    return ["", "Log:", *lines] if lines else []

@@ -1,0 +1,73 @@
+"""pulp-admin: puts the commands together and turns every ending into the exit codes of docs/API.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import typer
+
+from pulp.client.commands import consumer, login, task, token, user
+from pulp.client.errors import ClientError, ExitCode, RefusedError
+from pulp.client.runtime import Runtime
+from pulp.client.text import clean, clean_lines
+
+_EXAMPLES = """\b
+First steps:
+  pulp-admin login https://pulp.example.com:8443 --ca ca.pem
+  pulp-admin token create                 a token with which a host registers
+  pulp-admin consumer list
+  pulp-admin consumer install web1 nginx  waits, and shows what changed
+  pulp-admin consumer history web1
+
+\b
+Every command has --json and --help. Exit codes: 0 done, 1 the task did not
+finish, 2 usage, 3 server not reachable, 4 refused or not found, 130 interrupted.
+The login is kept in ~/.config/pulp/admin.toml (or $PULP_ADMIN_CONFIG);
+PULP_ADMIN_SERVER, PULP_ADMIN_TOKEN and PULP_ADMIN_CA override it."""
+
+
+def build() -> typer.Typer:
+    """The program with all its commands."""
+    app = typer.Typer(
+        name="pulp-admin",
+        help="Install, update and remove packages on your hosts, and see what really happened.",
+        epilog=_EXAMPLES,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    login.register(app)
+    app.add_typer(consumer.app, name="consumer")
+    app.add_typer(task.app, name="task")
+    app.add_typer(token.app, name="token")
+    app.add_typer(user.app, name="user")
+    return app
+
+
+def run(arguments: Sequence[str], runtime: Runtime) -> int:
+    """One command line; the exit code."""
+    try:
+        build()(args=list(arguments), obj=runtime, prog_name="pulp-admin")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.DONE
+    except ClientError as error:
+        _tell(error, runtime.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:], Runtime.system()))
+
+
+def _tell(error: ClientError, stderr: TextIO) -> None:
+    lines = clean_lines(str(error))
+    if isinstance(error, RefusedError):
+        lines[-1:] = [f"{lines[-1] if lines else 'Refused.'} [{clean(error.code)}]"]
+        lines += [f"  {clean(e.field)}: {clean(e.message)}" for e in error.errors]
+    print("pulp-admin: " + "\n".join(lines), file=stderr)

@@ -1,0 +1,75 @@
+"""How a task ended, in a few lines: what changed from which version to which, or why not and what was done all the same."""
+
+from __future__ import annotations
+
+from pulp.client.output import aligned
+from pulp.client.text import clean, took
+from pulp.client.views import Change, PackagesResult, Task, read
+
+_ABSENT = "absent"
+_AS_IT_SHOULD = ("done", "planned", "")
+
+
+def ending(task: Task) -> list[str]:
+    """The lines for a task in a final state."""
+    if task.finished:
+        return _success(task)
+    lines = [_headline(task)]
+    if task.error is None:
+        return lines
+    lines.append(f"  {clean(task.error.message)} [{clean(task.error.code)}]")
+    done = read(task.error.details, PackagesResult)
+    if done is not None and done.changes:
+        lines += ["What was done:", *_result_lines(done)]
+    if done is not None and not done.changed:
+        lines.append("Nothing was changed on the host.")
+    return lines
+
+
+def action(kind: str) -> str:
+    """The name users know a task's kind by: `packages.update_all` is `update-all`."""
+    return clean(kind.rpartition(".")[2].replace("_", "-"))
+
+
+def changes(changed: list[Change]) -> list[str]:
+    """One aligned line per package: `nginx:amd64  absent → 1.22.1-9`."""
+    return [f"  {line}" for line in aligned([_change(c) for c in changed])] if changed else []
+
+
+def _success(task: Task) -> list[str]:
+    result = read(task.result, PackagesResult)
+    if result is None:
+        return [_headline(task)]
+    remark = "" if result.changes else ", nothing to change"
+    if result.dry_run:
+        remark = ", dry run: " + ("it would change" if result.changes else "nothing to change")
+    return [_headline(task) + remark, *_result_lines(result)]
+
+
+def _headline(task: Task) -> str:
+    where = f"{clean(task.consumer_id)}: " if task.consumer_id else ""
+    spent = took(task)
+    return f"{where}{action(task.kind)} {clean(task.state)}" + (f" after {spent}" if spent else "")
+
+
+def _result_lines(result: PackagesResult) -> list[str]:
+    lines = changes(result.changes)
+    lines += [f"  unknown package: {clean(name)}" for name in result.unknown]
+    for kept in result.kept_back:
+        reason = f" ({clean(kept.reason)})" if kept.reason else ""
+        lines.append(f"  kept back: {clean(kept.name)}{reason}")
+    lines += [f"  script failed: {clean(name)}" for name in result.scripts_failed]
+    if result.repaired:
+        lines.append("  The package database was repaired first.")
+    if result.reboot_needed:
+        lines.append("  The host needs a reboot.")
+    return lines
+
+
+def _change(change: Change) -> list[str]:
+    name = change.name + (f":{change.arch}" if change.arch else "")
+    remark = "" if change.requested else "(dependency)"
+    if change.outcome not in _AS_IT_SHOULD:
+        remark = f"{change.outcome}: {change.error}" if change.error else change.outcome
+    versions = f"{change.from_ or _ABSENT} → {change.to or _ABSENT}"
+    return [clean(name), clean(versions), clean(remark)]
