@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from pulp.common.config import sample
 from pulp.server.config import ServerSettings
+from pulp_agent.config import AgentSettings
 
 ETC = Path(__file__).parents[1] / "etc" / "pulp"
-SAMPLES: dict[str, type[Struct]] = {"server.toml": ServerSettings}
+SAMPLES: dict[str, type[Struct]] = {"agent.toml": AgentSettings, "server.toml": ServerSettings}
 
 if __name__ == "__main__":
     ETC.mkdir(parents=True, exist_ok=True)
