@@ -104,7 +104,7 @@ class Host:
         }
         self._world = world
         log = world.path / "logs" / f"agent-{id_}.log"
-        argv = [BIN / "pulp-agent", "run", "--data", self.data]
+        argv: list[str | Path] = [BIN / "pulp-agent", "run", "--data", self.data]
         self.agent = Program(argv, env=self._env, log=log)
 
     def register(self, token: str) -> None:

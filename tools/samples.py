@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from msgspec import Struct
+from pulp_agent.config import AgentSettings
 
 from pulp.common.config import sample
 from pulp.server.config import ServerSettings
-from pulp_agent.config import AgentSettings
 
 ETC = Path(__file__).parents[1] / "etc" / "pulp"
 SAMPLES: dict[str, type[Struct]] = {"agent.toml": AgentSettings, "server.toml": ServerSettings}
