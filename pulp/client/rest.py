@@ -11,7 +11,6 @@ import msgspec
 
 from pulp.client import views
 from pulp.client.errors import BadAnswer, BadUsage
-from pulp.client.tls import SYSTEM_TRUST, Trust
 from pulp.client.transport import ANSWER_SECONDS, Pause, Request, Transport, retry_after
 from pulp.client.views import Answer
 from pulp.common.ids import new_id
@@ -35,15 +34,16 @@ class RestClient:
         url: str,
         *,
         token: str = "",
-        trust: Trust = SYSTEM_TRUST,
+        ca: str = "",
         pause: Pause,
         carrier: httpx.BaseTransport | None = None,
         seconds: float = ANSWER_SECONDS,
     ) -> None:
-        """`carrier` takes the network's place (httpx.MockTransport in tests); `seconds`: the patience for an answer."""
+        """`ca`: PEM to trust in place of the system's CAs. `carrier` takes the network's place (httpx.MockTransport in
+        tests). `seconds`: the patience for an answer."""
         self.url = url
         self._transport = Transport(
-            url, trust=trust, token=token, pause=pause, carrier=carrier, seconds=seconds
+            url, ca=ca, token=token, pause=pause, carrier=carrier, seconds=seconds
         )
 
     def __enter__(self) -> Self:

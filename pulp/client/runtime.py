@@ -16,7 +16,7 @@ from pulp.client.errors import BadUsage, ClientError, ExitCode, LoginNeeded
 from pulp.client.output import Output
 from pulp.client.rest import RestClient
 from pulp.client.session import Session
-from pulp.client.tls import server_fingerprint
+from pulp.client.tls import presented
 from pulp.client.transport import ANSWER_SECONDS, Pause
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Runtime:
     zone: Callable[[], tzinfo]
     pause: Pause
     read_secret: Callable[[str], str] = getpass.getpass
-    fingerprint_of: Callable[[str, int], str] = server_fingerprint
+    presented: Callable[[str, int], list[str]] = presented
     carrier: httpx.BaseTransport | None = None
 
     @classmethod
@@ -88,7 +88,7 @@ class Runtime:
         return RestClient(
             server.server,
             token=token,
-            trust=server.trust,
+            ca=server.ca,
             pause=self.pause,
             carrier=self.carrier,
             seconds=seconds,

@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pulp.client.errors import BadUsage
-from pulp.client.tls import Trust
 
 DEFAULT_PORT = 8443
 _HTTPS_PORT = 443
@@ -25,7 +24,7 @@ _HEADER = "# pulp-admin's login. Written by `pulp-admin login`; the token is a s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A server, how to trust it, and the login there. `expires_at` is RFC 3339; empty: not known."""
+    """A server and the login there. `expires_at` is RFC 3339, `ca` PEM; empty: not known, and the system's CAs."""
 
     server: str
     login: str = ""
@@ -33,11 +32,6 @@ class Session:
     token: str = ""
     expires_at: str = ""
     ca: str = ""
-    fingerprint: str = ""
-
-    @property
-    def trust(self) -> Trust:
-        return Trust(ca=self.ca, fingerprint=self.fingerprint)
 
     def expired(self, now: datetime) -> bool:
         return bool(self.expires_at) and datetime.fromisoformat(self.expires_at) <= now
@@ -76,7 +70,7 @@ def known(env: Mapping[str, str], url: str) -> Session:
 def _trusting(session: Session, env: Mapping[str, str]) -> Session:
     if not env.get("PULP_ADMIN_CA"):
         return session
-    return replace(session, ca=read_ca(Path(env["PULP_ADMIN_CA"])), fingerprint="")
+    return replace(session, ca=read_ca(Path(env["PULP_ADMIN_CA"])))
 
 
 def read(path: Path) -> Session | None:

@@ -1,100 +1,64 @@
-"""Whom the client trusts: the system's CAs, a CA given as PEM, or one certificate pinned by its SHA-256 fingerprint."""
+"""Whom the client trusts: the system's CAs, or the certificates of a PEM text and what those have signed. Names are checked,
+always. A fingerprint is used once, at login, to pick the certificate to trust out of what the server shows."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import socket
 import ssl
-from dataclasses import dataclass
-from typing import Any
 
 from pulp.client.errors import BadUsage
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+_PREFIX = re.compile(r"sha-?256[:=]")
 _PROBE_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """At most one of the two; neither means the system's CAs."""
-
-    ca: str = ""
-    """PEM, one or more certificates."""
-    fingerprint: str = ""
-    """SHA-256 of the server's own certificate, lower-case hex."""
-
-
-SYSTEM_TRUST = Trust()
-
-
-class PinnedContext(ssl.SSLContext):
-    """Accepts exactly one certificate, whoever signed it; anything else fails before a byte of HTTP is sent."""
-
-    fingerprint: str
-
-    def wrap_socket(self, sock: socket.socket, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        wrapped = super().wrap_socket(sock, *args, **kwargs)
-        found = _digest(wrapped)
-        if not hmac.compare_digest(found, self.fingerprint):
-            wrapped.close()
-            error = ssl.SSLCertVerificationError(1, "certificate fingerprint mismatch")
-            error.verify_message = f"its fingerprint is {found}, not the pinned {self.fingerprint}"
-            raise error
-        return wrapped
-
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """Used for TLS inside a TLS proxy only, where the handshake comes too late for the check above."""
-        raise ssl.SSLError(
-            "a pinned certificate cannot be checked through an HTTPS proxy; use --ca"
-        )
-
-
-def context_for(trust: Trust) -> ssl.SSLContext:
-    """A client context that proves the server as `trust` says. BadUsage when the CA text holds no certificate."""
-    if trust.fingerprint:
-        pinned = PinnedContext(ssl.PROTOCOL_TLS_CLIENT)
-        _check_nothing(pinned)
-        pinned.fingerprint = trust.fingerprint
-        return pinned
-    if not trust.ca:
+def context_for(ca: str) -> ssl.SSLContext:
+    """A context that trusts just this PEM text, or the system's CAs where it is empty. BadUsage when it cannot be read."""
+    if not ca:
         return ssl.create_default_context()
     try:
-        return ssl.create_default_context(cadata=trust.ca)
+        context = ssl.create_default_context(cadata=ca)
     except (ssl.SSLError, ValueError) as error:
-        raise BadUsage(f"the CA file holds no readable PEM certificate ({error})") from error
+        raise BadUsage(f"the CA holds no readable PEM certificate ({error})") from error
+    # So that a server's own certificate can be trusted too, without the CA that signed it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def parse_fingerprint(text: str) -> str:
     """`AB:CD:…` or plain hex, with or without `SHA256:` before it → 64 lower-case hex digits."""
-    plain = text.strip().lower()
-    for prefix in ("sha256:", "sha256=", "sha-256:"):
-        plain = plain.removeprefix(prefix)
-    plain = plain.replace(":", "").replace(" ", "")
+    plain = _PREFIX.sub("", text.strip().lower(), count=1).replace(":", "").replace(" ", "")
     if not _HEX.fullmatch(plain):
         raise BadUsage(
-            "--fingerprint must be the SHA-256 fingerprint of the server's certificate: "
+            "--fingerprint must be the SHA-256 fingerprint that `pulp-server init` printed: "
             "64 hex digits, with or without colons"
         )
     return plain
 
 
-def server_fingerprint(host: str, port: int) -> str:
-    """The fingerprint of the certificate that answers there, for a person to compare. OSError when nothing answers."""
+def presented(host: str, port: int) -> list[str]:
+    """The certificates that a server shows, as PEM, its own first. Trusts nobody and sends nothing. OSError when there is no
+    TLS server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    _check_nothing(context)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     with (
         socket.create_connection((host, port), timeout=_PROBE_SECONDS) as raw,
         context.wrap_socket(raw, server_hostname=host) as wrapped,
     ):
-        return _digest(wrapped)
+        return [ssl.DER_cert_to_PEM_cert(der) for der in _chain(wrapped)]
 
 
-def _check_nothing(context: ssl.SSLContext) -> None:
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+def fingerprint(pem: str) -> str:
+    """SHA-256 of one certificate, lower-case hex."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
 
 
-def _digest(wrapped: ssl.SSLSocket) -> str:
-    return hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()
+def _chain(wrapped: ssl.SSLSocket) -> list[bytes]:
+    if hasattr(wrapped, "get_unverified_chain"):  # Python 3.13
+        return list(wrapped.get_unverified_chain())
+    inner = getattr(wrapped, "_sslobj")  # noqa: B009 -- the same call, not yet public before 3.13
+    return [certificate.public_bytes(2) for certificate in inner.get_unverified_chain() or ()]

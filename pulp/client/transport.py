@@ -18,7 +18,7 @@ from pulp.client.errors import (
     UnreachableError,
     UntrustedServer,
 )
-from pulp.client.tls import Trust, context_for
+from pulp.client.tls import context_for
 from pulp.client.views import Problem
 from pulp.common.errors import FieldError
 
@@ -57,7 +57,7 @@ class Transport:
         self,
         url: str,
         *,
-        trust: Trust,
+        ca: str,
         token: str = "",
         pause: Pause,
         carrier: httpx.BaseTransport | None = None,
@@ -74,7 +74,7 @@ class Transport:
         headers = {"User-Agent": f"pulp-admin/{__version__}", "Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        verify = True if carrier else context_for(trust)
+        verify = True if carrier else context_for(ca)
         self._client = httpx.Client(
             base_url=f"{url}/api/v1", headers=headers, verify=verify, transport=carrier
         )
@@ -103,9 +103,9 @@ class Transport:
                 if not sent_before:
                     raise
             except RefusedError as error:
-                if not (left and error.status == 503 and error.retry_after is not None):
+                if not left or not _put_off(error):
                     raise
-                pause = max(pause, min(error.retry_after, _LONGEST_PAUSE))
+                pause = max(pause, min(error.retry_after or 0.0, _LONGEST_PAUSE))
             self._pause(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         raise AssertionError("the last attempt returns or raises")
@@ -184,6 +184,11 @@ def _problem(response: httpx.Response) -> Problem | None:
         return msgspec.json.decode(response.content, type=Problem)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
+
+
+def _put_off(error: RefusedError) -> bool:
+    """The server is busy; an agent that is away (`agent-offline`) is no such case, the user wants to know it now."""
+    return error.status == 503 and error.retry_after is not None and error.code != "agent-offline"
 
 
 def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:

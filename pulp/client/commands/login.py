@@ -17,7 +17,7 @@ from pulp.client.rest import RestClient
 from pulp.client.runtime import Runtime
 from pulp.client.session import Session
 from pulp.client.text import when
-from pulp.client.tls import context_for, parse_fingerprint
+from pulp.client.tls import context_for, fingerprint, parse_fingerprint
 from pulp.common.times import format_time, to_ms
 
 _LOGIN_EXAMPLES = """\b
@@ -45,15 +45,19 @@ def login(
         Path | None,
         typer.Option("--ca", metavar="FILE", help="Trust what this CA has signed (PEM)."),
     ] = None,
-    fingerprint: Annotated[
+    pin: Annotated[
         str | None,
-        typer.Option("--fingerprint", metavar="SHA256", help="Trust just this server certificate."),
+        typer.Option(
+            "--fingerprint",
+            metavar="SHA256",
+            help="Trust the certificate with it, among those that the server shows.",
+        ),
     ] = None,
     json: o.Json = False,
 ) -> None:
     """Log in to a server and remember it. The password is asked for, or taken from PULP_ADMIN_PASSWORD."""
     runtime: Runtime = ctx.obj
-    server = _server(runtime, url, ca, fingerprint)
+    server = _server(runtime, url, ca, pin)
     person = name or server.login or "admin"
     with runtime.client_of(server) as client:
         _check_trust(runtime, server, client)
@@ -140,17 +144,34 @@ def version(ctx: typer.Context, json: o.Json = False) -> None:
         out.line(f"pulp-admin {__version__}")
 
 
-def _server(runtime: Runtime, url: str, ca: Path | None, fingerprint: str | None) -> Session:
+def _server(runtime: Runtime, url: str, ca: Path | None, pin: str | None) -> Session:
     """Where to log in and how to trust it: as said now, or as remembered for this very server."""
-    if ca is not None and fingerprint is not None:
+    if ca is not None and pin is not None:
         raise BadUsage("--ca and --fingerprint exclude each other")
-    known = sessions.known(runtime.env, url)
+    server = sessions.known(runtime.env, url)
     if ca is not None:
-        known = replace(known, ca=sessions.read_ca(ca), fingerprint="")
-    if fingerprint is not None:
-        known = replace(known, ca="", fingerprint=parse_fingerprint(fingerprint))
-    context_for(known.trust)
-    return known
+        server = replace(server, ca=sessions.read_ca(ca))
+    if pin is not None:
+        server = replace(server, ca=_picked(runtime, server, parse_fingerprint(pin)))
+    context_for(server.ca)
+    return server
+
+
+def _picked(runtime: Runtime, server: Session, wanted: str) -> str:
+    """The certificate with this fingerprint, the server's own or its CA's, out of what the server shows."""
+    try:
+        shown = runtime.presented(*sessions.address(server.server))
+    except OSError as error:
+        raise UnreachableError(
+            f"The server at {server.server} cannot be reached: {error}."
+        ) from error
+    for pem in shown:
+        if fingerprint(pem) == wanted:
+            return pem
+    raise UntrustedServer(
+        f"The server at {server.server} shows no certificate with the fingerprint {wanted}. "
+        f"It shows {', '.join(fingerprint(pem) for pem in shown)}. Is it the right server?"
+    )
 
 
 def _check_trust(runtime: Runtime, server: Session, client: RestClient) -> None:
@@ -158,17 +179,24 @@ def _check_trust(runtime: Runtime, server: Session, client: RestClient) -> None:
     try:
         client.status()
     except UntrustedServer as error:
-        try:
-            found = runtime.fingerprint_of(*sessions.address(server.server))
-        except OSError:
-            raise error from None
         raise UntrustedServer(
-            f"{error}\nIts SHA-256 fingerprint is {found}\n"
-            "Compare it with what `pulp-server init` printed on the server. If they are equal:\n"
-            f"  pulp-admin login {server.server} --fingerprint {found}\n"
-            "or give the CA that signed it: --ca FILE",
-            reason=error.reason,
+            f"{error}\n{_advice(runtime, server, error)}", reason=error.reason
         ) from error
+
+
+def _advice(runtime: Runtime, server: Session, error: UntrustedServer) -> str:
+    if "mismatch" in error.reason.lower():
+        return "Use a name that stands in the server's certificate, or have a certificate made with this one."
+    try:
+        found = fingerprint(runtime.presented(*sessions.address(server.server))[-1])
+    except (OSError, IndexError):
+        return "Give the CA that signed it: --ca FILE"
+    return (
+        f"Its CA shows the SHA-256 fingerprint {found}\n"
+        "Compare it with what `pulp-server init` printed. Only if they are equal:\n"
+        f"  pulp-admin login {server.server} --fingerprint {found}\n"
+        "or give the CA that signed it: --ca FILE"
+    )
 
 
 def _who(runtime: Runtime, session: Session) -> str:
