@@ -195,7 +195,7 @@ class Agent:
                 self._household.read_profile()
             case StoreCertificate(certificate, ca):
                 self._household.store_certificate(certificate, ca)
-                self._drop_link()
+                self._loop.call_soon(self._drop_link)  # once this delivery is accepted
             case UseServer(urls, ca, signing_keys):
                 if self._link is not None:
                     self._link.welcomed()

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pulp.common.times import DAY
-from pulp.rmi.interfaces import PROFILE
+from pulp.rmi.interfaces import METHODS, PING, PROFILE, Method
 from pulp.rmi.messages import InstalledPackage
 from pulp_agent import child
 from pulp_agent.events import ProfileRead, RenewalDue
@@ -45,6 +45,12 @@ class Errands:
             self._reading = True
             self._go(self._read_profile())
 
+    async def offered_methods(self) -> dict[tuple[str, int], Method]:
+        """What this host can do, found out in a process of its own; without it only what the agent itself answers."""
+        output = await self._run(MODULE, "--methods")
+        paths = {*(output or b"").decode().split(), PING.path}
+        return {key: method for key, method in METHODS.items() if method.path in paths}
+
     def watch_certificate(self) -> None:
         self._go(self._renew_daily())
 
@@ -62,7 +68,7 @@ class Errands:
         self._read_again = True
         while self._read_again:
             self._read_again = False
-            output = await self._run(MODULE, "--print", PROFILE.path)
+            output = await self._run(MODULE, "--print", str(self._home.jobs), PROFILE.path)
             if output is not None:
                 self._tell(output)
         self._reading = False

@@ -97,7 +97,11 @@ class Home:
         write_atomically(self._profile, msgspec.json.format(msgspec.json.encode(registration)))
 
     def save_ca(self, ca: Sequence[str]) -> None:
-        write_atomically(self.ca, "\n".join(pem.strip() for pem in ca).encode() + b"\n", mode=0o644)
+        write_atomically(self.ca, self.ca_text(ca).encode(), mode=0o644)
+
+    @staticmethod
+    def ca_text(ca: Sequence[str]) -> str:
+        return "".join(f"{pem.strip()}\n" for pem in ca)
 
     def store_renewed(self, certificate: str) -> None:
         """The new identity; the old one stays until `promote`. HomeError without a renewal under way."""

@@ -1,6 +1,7 @@
 """One execution's own process: `python -m pulp_agent.job SPOOL/ID`. Whatever its handler does, one result is left behind.
 
-With `--print Packages.profile` it runs a read for the agent itself and prints the outcome's value.
+Errands of the agent itself: `--print JOBS METHOD` runs a read and prints its value, `--methods` prints what this host offers.
+The settings of package work lie in the jobs' folder, written by the agent at its start.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ ALREADY_RUNS = 3
 """Exit code: another process of this execution lives."""
 _LOCK_TRIES = 40
 _PROGRESS_EVERY = 0.2  # s
+_READ_TIMEOUT = 600_000  # ms
 
 
 class SpoolJob:
@@ -62,9 +64,18 @@ class SpoolJob:
 
 
 def main(argv: list[str]) -> int:
-    if argv[:1] == ["--print"]:
-        return _print(argv[1])
-    spool = Spool(Path(argv[0]))
+    match argv:
+        case ["--methods"]:
+            return _print_methods()
+        case ["--print", jobs, path]:
+            return _print(Path(jobs), path)
+        case [folder]:
+            return _execute(Spool(Path(folder)))
+    sys.stderr.write("usage: python -m pulp_agent.job SPOOL/ID | --print JOBS METHOD | --methods\n")
+    return 2
+
+
+def _execute(spool: Spool) -> int:
     lock = _lock(spool)
     if lock is None:
         return ALREADY_RUNS
@@ -96,7 +107,7 @@ def _run(spool: Spool) -> Outcome:
     try:
         request = spool.request()
         job = SpoolJob(spool, timeout=request.timeout, resumed=request.resumed)
-        value = _call(request.method, request.version, request.args, job)
+        value = _call(request.method, request.version, request.args, job, spool.path.parent)
         return Success(value, _now(), changed=_changed(value))
     except HandlerError as error:
         return _failure(spool, error)
@@ -107,10 +118,11 @@ def _run(spool: Spool) -> Outcome:
         )
 
 
-def _call(path: str, version: int, args: Raw, job: Job) -> Raw:
+def _call(path: str, version: int, args: Raw, job: Job, jobs: Path) -> Raw:
     from pulp_agent.handlers.registry import resolve
+    from pulp_agent.handlers.settings import read_settings
 
-    handler, typed = resolve(path, version, args)
+    handler, typed = resolve(path, version, args, read_settings(jobs))
     return Raw(msgspec.json.encode(handler(typed, job)))
 
 
@@ -143,17 +155,24 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _print(path: str) -> int:
+def _print(jobs: Path, path: str) -> int:
     """Run a read in a folder of its own and print its value; exit 1 with a sentence on stderr where it fails."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="pulp-agent-") as folder:
-        job = SpoolJob(Spool(Path(folder)), timeout=600_000, resumed=False)
+        job = SpoolJob(Spool(Path(folder)), timeout=_READ_TIMEOUT, resumed=False)
         try:
-            sys.stdout.buffer.write(_call(path, 1, Raw(b"{}"), job))
+            sys.stdout.buffer.write(_call(path, 1, Raw(b"{}"), job, jobs))
         except HandlerError as error:
             sys.stderr.write(f"{error}\n")
             return 1
+    return 0
+
+
+def _print_methods() -> int:
+    from pulp_agent.handlers.registry import methods
+
+    sys.stdout.write("\n".join(sorted({method.path for method in methods().values()})))
     return 0
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pulp.messaging.amqp.client import ClientLink
 from pulp.messaging.amqp.link import Link, LinkEvents
 from pulp.messaging.base import MessagingError
 from pulp_agent.backoff import Backoff
-from pulp_agent.home import Home, Registration
+from pulp_agent.home import Home
+from pulp_agent.host import instant
 from pulp_agent.session import Session
 from pulp_agent.trust import TrustError, client_context, endpoint
 
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 REFUSED = "amqp:unauthorized-access"
 DUPLICATE = "amqp:resource-locked"
 _GOODBYE = 3.0  # s
+
+State = Literal["connecting", "online", "refused", "stopped"]
 
 
 class Connector(Protocol):
@@ -95,8 +98,9 @@ class LinkKeeper:
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self.state = "connecting"
+        self.state: State = "connecting"
         self.problem = ""
+        self.last_welcome: int | None = None
 
     @property
     def session(self) -> Session | None:
@@ -119,6 +123,7 @@ class LinkKeeper:
 
     def welcomed(self) -> None:
         self._connector.welcomed()
+        self.last_welcome = instant().wall
         self._say("online", "")
 
     def drop(self) -> None:
@@ -166,7 +171,7 @@ class LinkKeeper:
             self._say("connecting", session.reason)
         return delay
 
-    def _say(self, state: str, problem: str) -> None:
+    def _say(self, state: State, problem: str) -> None:
         """Logged when it is news, not at every attempt."""
         if (state, problem) == (self.state, self.problem):
             return
@@ -176,8 +181,3 @@ class LinkKeeper:
         elif not problem:
             _log.info("Connected to the server")
         self._changed()
-
-
-def urls_of(registration: Registration, told: Sequence[str]) -> list[str]:
-    """What the server says about its addresses replaces what it said before; silence changes nothing."""
-    return list(told) or registration.urls

@@ -1,65 +1,43 @@
-"""Which methods this host has, and the handler of each: a table, nothing is looked up by a name from the wire.
+"""Which methods this host has, and the handler of each: tables; nothing is looked up by a name from the wire.
 
-Handlers are imported only when one is to run, in the job's own process.
+Imported in jobs' processes, and once for `methods` in a process that has ended when the agent goes on.
 """
 
 from __future__ import annotations
-
-from importlib import import_module
 
 import msgspec
 from msgspec import Raw, Struct
 
 from pulp.rmi.errors import Unsupported
-from pulp.rmi.interfaces import (
-    INFO,
-    INSTALL,
-    METHODS,
-    PING,
-    PROFILE,
-    REBOOT,
-    REMOVE,
-    UPDATE,
-    UPDATE_ALL,
-    Method,
-)
+from pulp.rmi.interfaces import INFO, METHODS, PING, REBOOT, Method
 from pulp.rmi.versions import ARGS_VERSIONS, newest
+from pulp_agent.handlers import packages, system
 from pulp_agent.handlers.base import Handler, HandlerError
+from pulp_agent.handlers.packages import AptSettings
 
-_PACKAGES = "pulp_agent.handlers.packages"
-_SYSTEM = "pulp_agent.handlers.system"
-
-_HANDLERS: dict[str, tuple[str, str]] = {
-    INSTALL.path: (_PACKAGES, "install"),
-    UPDATE.path: (_PACKAGES, "update"),
-    REMOVE.path: (_PACKAGES, "remove"),
-    UPDATE_ALL.path: (_PACKAGES, "update_all"),
-    PROFILE.path: (_PACKAGES, "profile"),
-    INFO.path: (_SYSTEM, "info"),
-    REBOOT.path: (_SYSTEM, "reboot"),
-}
-"""Method → module and function. Ping is answered by the core itself."""
+_SYSTEM: dict[Method, Handler] = {INFO: system.info, REBOOT: system.reboot}
+"""Ping is answered by the core itself."""
 
 
 def methods() -> dict[tuple[str, int], Method]:
-    """What this host offers: every method that has a handler, and ping."""
-    return {key: m for key, m in METHODS.items() if m.path in _HANDLERS or m is PING}
+    """What this host offers."""
+    paths = {m.path for m in (PING, *_SYSTEM, *packages.handlers())}
+    return {key: m for key, m in METHODS.items() if m.path in paths}
 
 
-def resolve(path: str, version: int, args: Raw) -> tuple[Handler, Struct]:
+def resolve(path: str, version: int, args: Raw, settings: AptSettings) -> tuple[Handler, Struct]:
     """The handler and its typed arguments, lifted where they are of an older version. HandlerError `unsupported`."""
     try:
         method = METHODS.get((path, version)) or newest(path, version)
-        return _handler(method), _typed(method, version, args)
+        return _handler(method, settings), _typed(method, version, args)
     except (Unsupported, msgspec.MsgspecError) as error:
         raise HandlerError("unsupported", f"{path} version {version}: {error}") from error
 
 
-def _handler(method: Method) -> Handler:
-    if method.path not in _HANDLERS:
-        raise HandlerError("unsupported", f"This agent has no handler for {method.path}.")
-    module, function = _HANDLERS[method.path]
-    handler: Handler = getattr(import_module(module), function)
+def _handler(method: Method, settings: AptSettings) -> Handler:
+    handler = _SYSTEM.get(method) or packages.handlers(settings).get(method)
+    if handler is None:
+        raise HandlerError("unsupported", f"This host has nothing that can do {method.path}.")
     return handler
 
 

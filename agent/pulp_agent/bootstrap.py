@@ -1,0 +1,140 @@
+"""Joins the parts of `pulp-agent run`; the only place that picks them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from dataclasses import dataclass
+
+from pulp.common.times import SECOND
+from pulp.rmi.interfaces import Method
+from pulp.rmi.versions import FEATURES
+from pulp_agent import __version__, host
+from pulp_agent.config import AgentSettings, Packages
+from pulp_agent.daemon import Agent
+from pulp_agent.desk import Me
+from pulp_agent.errands import Errands
+from pulp_agent.events import Event
+from pulp_agent.handlers.packages.apt.settings import AptSettings
+from pulp_agent.handlers.settings import write_settings
+from pulp_agent.home import Home, Registration
+from pulp_agent.household import HomeHousehold
+from pulp_agent.jobs import ProcessExecutor
+from pulp_agent.journal import Cut, FileJournal, open_journal
+from pulp_agent.link import AmqpConnector, LinkKeeper
+from pulp_agent.records import AnyRecord
+from pulp_agent.status import Status, StatusFile
+
+_log = logging.getLogger(__name__)
+
+
+async def run(settings: AgentSettings) -> None:
+    """Until SIGTERM or SIGINT. HomeError or JournalError where the data directory cannot be used."""
+    home = Home(settings.agent.data)
+    registration = home.registration()
+    lock = home.lock()
+    try:
+        journal, records, cuts = open_journal(home.journal)
+        _report(cuts)
+        home.jobs.mkdir(exist_ok=True, mode=0o700)
+        write_settings(home.jobs, _apt(settings.packages))
+        await _live(home, registration, journal, records)
+    finally:
+        os.close(lock)
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Knots that are tied last: errands and status need the agent, and it needs them."""
+
+    agent: Agent | None = None
+    link: LinkKeeper | None = None
+
+    def post(self, event: Event) -> None:
+        if self.agent is not None:
+            self.agent.post(event)
+
+
+async def _live(
+    home: Home, registration: Registration, journal: FileJournal, records: list[AnyRecord]
+) -> None:
+    parts = _Parts()
+    errands = Errands(home, parts.post)
+    me = _me(registration, journal.id, await errands.offered_methods())
+    executor = ProcessExecutor(home.jobs)
+    agent = Agent(me, records, journal, executor, HomeHousehold(home, errands))
+    status = StatusFile(home, lambda: _status(parts, registration))
+    link = LinkKeeper(AmqpConnector(home), seq=agent.durable_seq, changed=status.changed)
+    parts.agent, parts.link = agent, link
+    agent.start(link)
+    status.write()
+    errands.read_profile()
+    errands.watch_certificate()
+    await _asked_to_stop()
+    _log.info("pulp-agent is stopping; running jobs go on")
+    await errands.stop()
+    await agent.stop()
+    link.state = "stopped"
+    status.write()
+
+
+async def _asked_to_stop() -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def _me(registration: Registration, journal_id: str, methods: dict[tuple[str, int], Method]) -> Me:
+    return Me(
+        names=frozenset({registration.consumer_id, registration.uid}),
+        version=__version__,
+        methods=methods,
+        features=FEATURES,
+        boot_id=host.boot_id(),
+        timezone=host.timezone(),
+        os=host.os_facts(),
+        journal_id=journal_id,
+        confirm=registration.confirm,
+        heartbeat=registration.heartbeat * SECOND,
+    )
+
+
+def _report(cuts: list[Cut]) -> None:
+    for cut in cuts:
+        _log.warning(
+            "The journal was damaged; the bad bytes were put aside",
+            extra={"offset": cut.offset, "bytes": cut.length, "kept": str(cut.kept)},
+        )
+
+
+def _status(parts: _Parts, registration: Registration) -> Status:
+    agent, link, now = parts.agent, parts.link, host.instant()
+    return Status(
+        pid=os.getpid(),
+        version=__version__,
+        at=now.wall,
+        state=link.state if link else "connecting",
+        problem=link.problem if link else "",
+        server=registration.urls[0],
+        last_welcome=link.last_welcome if link else None,
+        clock_offset=agent.core.offset(now) if agent else None,
+        journal_problem=agent.stalled if agent else "",
+    )
+
+
+def _apt(packages: Packages) -> AptSettings:
+    """The settings' ms as the handler's seconds."""
+    return AptSettings(
+        apt_config=packages.apt_config,
+        root=packages.root,
+        lock_timeout=packages.lock_timeout / SECOND,
+        refresh_timeout=packages.refresh_timeout / SECOND,
+        plan_timeout=packages.plan_timeout / SECOND,
+        download_timeout=packages.download_timeout / SECOND,
+        commit_timeout=packages.commit_timeout / SECOND,
+        retry_delay=packages.retry_delay / SECOND,
+        security_labels=packages.security_labels,
+    )
