@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,18 @@ def test_the_sample_settings_are_those_of_the_types() -> None:
 def test_every_setting_says_what_it_means() -> None:
     for type_ in samples.SAMPLES.values():
         assert [s.name for s in settings_of(type_) if not s.meaning.endswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "ARCHITECTURE.md", "docs/README.md", "docs/operations.md"]
+)
+def test_what_the_pages_point_to_is_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    links = [(ROOT / page).parent / target for target in re.findall(r"\]\(([^)#:]+)\)", text)]
+    named = re.findall(r"`((?:test|tools|etc|pulp|agent|docs)/[\w./-]+)`", text)
+    places = [*links, *(ROOT / name for name in named)]
+    assert places
+    assert [str(place) for place in places if not place.exists()] == []
 
 
 def test_the_script_explains_every_command_it_has() -> None:
