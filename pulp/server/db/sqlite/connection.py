@@ -14,6 +14,7 @@ Row = tuple[Any, ...]
 Synchronous = Literal["full", "normal"]
 
 MINIMUM = (3, 37, 0)  # STRICT tables and RETURNING
+BUSY = 5_000  # ms to wait for a lock; only somebody else's tool on the file can hold one
 STATEMENTS = 512  # kept prepared for each connection: more than there are different ones in use
 WRITER_CACHE_KIB = 64 * 1024
 READER_CACHE_KIB = 8 * 1024
@@ -81,7 +82,17 @@ class Connection:
         except sqlite3.Error as error:
             raise translate(error) from error
 
+    def checkpoint(self, kind: str, patience: int) -> bool:
+        """Move the log into the database, waiting up to `patience` ms for readers; whether all of it was moved."""
+        self.execute(f"PRAGMA busy_timeout={patience}")
+        try:
+            row = self.row(f"PRAGMA wal_checkpoint({kind})")
+        finally:
+            self.execute(f"PRAGMA busy_timeout={BUSY}")
+        return row is not None and row[0] == 0
+
     def backup(self, target: Path) -> None:
+        """Into the file `target`, in whose place nothing of value may be."""
         try:
             copy = sqlite3.connect(target, isolation_level=None)
             try:
@@ -148,6 +159,7 @@ def _connect(uri: str, *pragmas: str) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=STATEMENTS,
+            timeout=BUSY / 1_000,
         )
     except sqlite3.Error as error:
         raise translate(error) from error

@@ -25,6 +25,7 @@ class _Reader:
         try:
             return job(self._unit)
         finally:
+            self._unit.forget()
             self.db.rollback()
 
 

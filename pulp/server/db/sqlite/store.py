@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pulp.server.db.base import StoreError, StoreUnavailable, TaskChange, UnitOfWork
+from pulp.server.db.sqlite.checkpoints import Checkpoints
 from pulp.server.db.sqlite.connection import Connection, Synchronous, open_writer
 from pulp.server.db.sqlite.errors import StoreDamaged
 from pulp.server.db.sqlite.lock import DirectoryLock
@@ -45,7 +46,8 @@ class SqliteStore:
             self._lock.release()
             raise
         self._readers = Readers(directory / FILE)
-        self._writer = Writer(self._db, self._tell)
+        checkpoints = Checkpoints(self._db, directory / f"{FILE}-wal")
+        self._writer = Writer(self._db, checkpoints, self._tell)
 
     def submit(self, job: Callable[[UnitOfWork], T]) -> Future[T]:
         return self._writer.submit(job)
@@ -64,8 +66,15 @@ class SqliteStore:
         self._listeners.append(listener)
 
     def backup(self, target: Path) -> None:
-        """Copy everything committed so far into the new file `target`, while others go on."""
-        self._readers.backup(target)
+        """Copy everything committed so far into the new file `target`, while others go on. StoreUnavailable when the file
+        exists or cannot be written; then it is as before."""
+        if not _create(target):
+            raise StoreUnavailable(f"{target} exists: name a file that does not")
+        try:
+            self._readers.backup(target)
+        except BaseException:
+            target.unlink()
+            raise
 
     def close(self) -> None:
         """May be called again, also after it was interrupted."""
@@ -85,7 +94,10 @@ class SqliteStore:
 
 
 def _open(path: Path, synchronous: Synchronous) -> Connection:
-    _create(path)
+    if not _create(path) and path.is_file() and not path.stat().st_size:
+        raise StoreDamaged(
+            f"{path} is empty: restore a backup, or delete the file to start with a new store"
+        )
     try:
         db = open_writer(path, synchronous)
         try:
@@ -99,14 +111,12 @@ def _open(path: Path, synchronous: Synchronous) -> Connection:
     return db
 
 
-def _create(path: Path) -> None:
-    """An empty file for a new store, readable by its owner only: it holds hashes of passwords."""
+def _create(path: Path) -> bool:
+    """Make an empty file, readable by its owner only: it will hold hashes of passwords. False when it is there already."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if path.is_file() and path.stat().st_size == 0:
-            raise StoreDamaged(
-                f"{path} is empty: restore a backup, or delete the file to start with a new store"
-            ) from None
+        return False
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be created: {error.strerror}") from error
+    return True

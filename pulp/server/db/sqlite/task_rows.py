@@ -1,8 +1,14 @@
 """Task records to rows and back, by position: this is the store's hottest path."""
 
+# ruff: noqa: S608 - statements are put together from names of columns; values are always bound
+
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 import msgspec
@@ -14,6 +20,8 @@ from pulp.server.domain.task import Call, TaskError, TaskRecord, TaskState
 
 COLUMNS = tuple(field.name for field in fields(TaskRecord))
 """One column for each field of the record, in its order."""
+
+_POSITION = {name: position for position, name in enumerate(COLUMNS)}
 
 STATE_OF = {state.value: state for state in TaskState}
 TEXT_OF = {state: state.value for state in TaskState}
@@ -36,25 +44,47 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def column_value(name: str, value: Any) -> Any:
-    encoder = _ENCODERS.get(name)
-    return value if encoder is None else encoder(value)
-
-
 def row_of(record: TaskRecord) -> list[Any]:
-    return list(map(column_value, COLUMNS, astuple(record)))
+    row = list(astuple(record))
+    for name, encode in _ENCODERS.items():
+        position = _POSITION[name]
+        row[position] = encode(row[position])
+    return row
 
 
-def changes(old: TaskRecord, new: TaskRecord) -> tuple[tuple[str, ...], list[Any]]:
-    """The columns in which `new` differs, and their new values. Values that were not touched are the same objects in
-    both, which is cheaper to see than equality; an equal one that is written again does no harm."""
-    differing = [
-        (name, value)
-        for name, value, before in zip(COLUMNS, astuple(new), astuple(old), strict=True)
-        if value is not before
-    ]
-    names = tuple([name for name, _ in differing])
-    return names, [column_value(name, value) for name, value in differing]
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The statement that sets the columns in which two records differ, and how to encode those that need it."""
+
+    sql: str
+    encoders: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+
+def update_of(old: TaskRecord, new: TaskRecord) -> tuple[str, list[Any]]:
+    """The statement that makes the row of `old` that of `new`, with its values.
+
+    Only what differs is set: SQLite rewrites every index that a SET names, changed or not. Values that nobody touched are
+    the same objects in both, which is cheaper to see than equality; an equal one written again does no harm.
+    """
+    row = astuple(new)
+    differs = tuple(map(is_not, row, astuple(old)))
+    update = _update(differs)
+    values = list(compress(row, differs))
+    for position, encode in update.encoders:
+        values[position] = encode(values[position])
+    values.append(old.seq)
+    return update.sql, values
+
+
+@lru_cache(maxsize=1_000)
+def _update(differs: tuple[bool, ...]) -> Update:
+    names = list(compress(COLUMNS, differs))
+    setting = ", ".join(f'"{name}" = ?' for name in names)
+    encoders = ((position, _ENCODERS.get(name)) for position, name in enumerate(names))
+    return Update(
+        f"UPDATE task SET {setting} WHERE seq = ?",
+        tuple((position, encoder) for position, encoder in encoders if encoder is not None),
+    )
 
 
 def record_of(row: Row) -> TaskRecord:

@@ -1,6 +1,6 @@
 """Tasks in SQLite. Each query walks one index in the order asked for, so its cost does not grow with the backlog."""
 
-# ruff: noqa: S608 - statements are put together from this module's own names of columns; values are always bound
+# ruff: noqa: S608 - statements are put together from names of columns; values are always bound
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from pulp.server.db.base import Conflict, Page, TaskChange, TaskFilter
 from pulp.server.db.sqlite import cursors, task_pages
 from pulp.server.db.sqlite.connection import Connection, Row
-from pulp.server.db.sqlite.task_rows import COLUMNS, STATE_OF, changes, record_of, row_of
-from pulp.server.domain.task import TaskRecord, TaskState
+from pulp.server.db.sqlite.task_rows import COLUMNS, STATE_OF, record_of, row_of, update_of
+from pulp.server.domain.task import FINAL_STATES, TaskRecord, TaskState
 
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _SELECT = f"SELECT {_NAMES} FROM task"
 # The conditions stand here word for word as in the partial indexes: SQLite compares the text's meaning, not its outcome.
-_OPEN = "state IN ('scheduled', 'waiting', 'held', 'running')"
+# OR and not IN: SQLite builds a temporary table for a list of more than two, on each write too.
+_OPEN = "(state = 'waiting' OR state = 'running' OR state = 'held' OR state = 'scheduled')"
 
 INSERT = f"INSERT INTO task ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"
 GET = f"{_SELECT} WHERE id = ?"
@@ -26,7 +27,8 @@ UNSENT = f"""{_SELECT}
     ORDER BY seq LIMIT ?"""
 UNACCEPTED = f"""{_SELECT}
     WHERE state = 'waiting' AND phase = 'sent' AND consumer_id = ? ORDER BY seq"""
-OPEN_OF = f"{_SELECT} WHERE consumer_id = ? AND {_OPEN} ORDER BY seq"
+OPEN_OF = f"""{_SELECT} INDEXED BY task_consumer
+    WHERE consumer_id = ? AND state IN ('scheduled', 'waiting', 'held', 'running') ORDER BY seq"""
 RELEASE = """UPDATE task SET parked = '', parked_at = NULL, revision = revision + 1
     WHERE state = 'waiting' AND phase = 'queued' AND parked <> '' AND parked = ? RETURNING id, revision"""
 DUE = f"""{_SELECT}
@@ -35,24 +37,38 @@ OVERDUE = f"""{_SELECT}
     WHERE {_OPEN} AND deadline IS NOT NULL AND deadline <= ? ORDER BY deadline, seq LIMIT ?"""
 FIRST_DUE = "SELECT min(not_before) FROM task WHERE state = 'scheduled'"
 FIRST_DEADLINE = f"SELECT min(deadline) FROM task WHERE {_OPEN} AND deadline IS NOT NULL"
-COUNT_OPEN = f"SELECT state, count(*) FROM task WHERE {_OPEN} GROUP BY state"
+COUNT_OPEN = """SELECT state, count(*) FROM task
+    WHERE state IN ('scheduled', 'waiting', 'held', 'running') GROUP BY state"""
 
 _CURSOR = "tasks"
+KNOWN = 4_096  # records kept at most
 
 
 class SqliteTasks:
-    """`changes`: what the running job did to tasks, for those who wait for the commit."""
+    """Records are kept from job to job, for the writer's next look at them: nobody else writes, so what was read or written
+    last is what is stored. A reader forgets them after each job."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self._read: dict[str, TaskRecord] = {}  # as this job last read or wrote them
-        self._updates: dict[tuple[str, ...], str] = {}
-        self.changes: list[TaskChange] = []
+        self._known: dict[str, TaskRecord] = {}
+        self._changes: list[TaskChange] = []
 
     def begin(self) -> None:
-        """A new job: nothing is read or changed yet."""
-        self._read = {}
-        self.changes = []
+        """A new job starts: it has changed nothing yet."""
+        self._changes = []
+
+    @property
+    def changes(self) -> list[TaskChange]:
+        """What the running job did to tasks."""
+        return self._changes
+
+    def undo(self) -> None:
+        """The running job was rolled back: what it wrote is not what is stored."""
+        for change in self._changes:
+            self._known.pop(change.id, None)
+
+    def forget(self) -> None:
+        self._known.clear()
 
     def add(self, record: TaskRecord) -> TaskRecord:
         row = row_of(record)
@@ -61,11 +77,14 @@ class SqliteTasks:
         return self._changed(replace(record, seq=seq))
 
     def get(self, task_id: str) -> TaskRecord | None:
+        known = self._known.get(task_id)
+        if known is not None:
+            return known
         row = self._db.row(GET, (task_id,))
         return None if row is None else self._seen(row)
 
     def save(self, record: TaskRecord) -> TaskRecord:
-        stored = self._read.get(record.id) or self.get(record.id)
+        stored = self.get(record.id)
         if stored is None:
             raise Conflict(f"task {record.id} is not stored")
         if stored.revision != record.revision:
@@ -73,8 +92,7 @@ class SqliteTasks:
                 f"task {record.id} has revision {stored.revision} by now, not {record.revision}: read it again"
             )
         saved = replace(record, revision=record.revision + 1, seq=stored.seq)
-        names, values = changes(stored, saved)
-        self._db.execute(self._update(names), (*values, stored.seq))
+        self._db.execute(*update_of(stored, saved))
         return self._changed(saved)
 
     def claimable(self, limit: int) -> list[TaskRecord]:
@@ -92,8 +110,8 @@ class SqliteTasks:
     def release(self, reason: str) -> int:
         released = self._db.rows(RELEASE, (reason,))
         for task_id, revision in released:
-            self._read.pop(task_id, None)
-            self.changes.append(TaskChange(task_id, revision, TaskState.WAITING))
+            self._known.pop(task_id, None)
+            self._changes.append(TaskChange(task_id, revision, TaskState.WAITING))
         return len(released)
 
     def due(self, now: int, limit: int) -> list[TaskRecord]:
@@ -120,21 +138,22 @@ class SqliteTasks:
 
     def _seen(self, row: Row) -> TaskRecord:
         record = record_of(row)
-        self._read[record.id] = record
+        self._keep(record)
         return record
 
     def _changed(self, record: TaskRecord) -> TaskRecord:
-        self._read[record.id] = record
-        self.changes.append(TaskChange(record.id, record.revision, record.state))
+        self._keep(record)
+        self._changes.append(TaskChange(record.id, record.revision, record.state))
         return record
 
-    def _update(self, names: tuple[str, ...]) -> str:
-        """Only what differs is set: SQLite rewrites every index that a SET names, changed or not."""
-        sql = self._updates.get(names)
-        if sql is None:
-            setting = ", ".join(f'"{name}" = ?' for name in names)
-            sql = self._updates[names] = f"UPDATE task SET {setting} WHERE seq = ?"
-        return sql
+    def _keep(self, record: TaskRecord) -> None:
+        """Not one that has ended: it will hardly be asked for again, and its result may be large."""
+        if record.state in FINAL_STATES:
+            self._known.pop(record.id, None)
+            return
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        self._known[record.id] = record
 
 
 _SEQ = COLUMNS.index("seq")

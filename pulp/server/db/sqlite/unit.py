@@ -27,9 +27,17 @@ class SqliteUnit:
         self.unreadable = SqliteUnreadable(db)
 
     def begin(self) -> None:
-        """Forget what the last job read, changed and asked for."""
+        """Before each job."""
         self._callbacks = []
         self.tasks.begin()
+
+    def undo(self) -> None:
+        """After the rollback of the running job."""
+        self.tasks.undo()
+
+    def forget(self) -> None:
+        """After the rollback of a whole commit, and after each reading job: others change what is stored."""
+        self.tasks.forget()
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         if not self._writing:

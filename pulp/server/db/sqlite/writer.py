@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from pulp.server.db.base import StoreError, StoreUnavailable, TaskChange, UnitOfWork
+from pulp.server.db.sqlite.checkpoints import Checkpoints
 from pulp.server.db.sqlite.connection import Connection
 from pulp.server.db.sqlite.unit import SqliteUnit
 
@@ -55,14 +56,14 @@ class _Entry:
 class Writer:
     """`tell` gets the task changes of each commit, after the futures of its jobs are done."""
 
-    def __init__(self, db: Connection, tell: Tell) -> None:
+    def __init__(self, db: Connection, checkpoints: Checkpoints, tell: Tell) -> None:
         self._db = db
+        self._checkpoints = checkpoints
         self._unit = SqliteUnit(db, writing=True)
         self._tell = tell
         self._wake = threading.Condition()
         self._queue: list[_Entry] = []
         self._closing = False
-        self._log_grew = True
         # A daemon: a program that ends without close() must not hang; what was acknowledged is on disk.
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -99,13 +100,13 @@ class Writer:
             elif self._closing:
                 return
             else:
-                self._log_grew = not self._shorten_log()
+                self._checkpoints.idle()
 
     def _take(self) -> list[_Entry]:
         """The next jobs; none when it is time to shorten the log, or to end."""
         with self._wake:
             while not self._queue and not self._closing:
-                if not self._wake.wait(IDLE if self._log_grew else None):
+                if not self._wake.wait(IDLE if self._checkpoints.pending else None):
                     break
             group, self._queue = self._queue[:GROUP], self._queue[GROUP:]
             return group
@@ -121,11 +122,11 @@ class Writer:
         except StoreError as error:
             changes.clear()
             self._give_up(entries, error)
-        self._log_grew = True
         for entry in entries:
             entry.resolve()
         if changes:
             self._tell(changes)
+        self._checkpoints.committed()
 
     def _run_job(self, entry: _Entry, changes: list[TaskChange]) -> None:
         """Run one job inside its savepoint. StoreError when the whole transaction is lost."""
@@ -135,6 +136,7 @@ class Writer:
             entry.value = entry.job(self._unit)
         except BaseException as error:  # whatever it is belongs to the one who waits for the future
             entry.error = error
+            self._unit.undo()
             self._check_transaction(error)
             self._db.execute("ROLLBACK TO job")
         else:
@@ -154,16 +156,8 @@ class Writer:
         for entry in entries:
             entry.error = StoreUnavailable(f"nothing was written: {cause}")
             entry.error.__cause__ = cause
+        self._unit.forget()
         try:
             self._db.rollback()
         except StoreError as error:
             log.error("rollback failed", extra={"error": str(error)})
-
-    def _shorten_log(self) -> bool:
-        """Whether it is done; not while a reader still needs the log."""
-        try:
-            row = self._db.row("PRAGMA wal_checkpoint(TRUNCATE)")
-        except StoreError as error:
-            log.warning("checkpoint failed", extra={"error": str(error)})
-            return False
-        return row is not None and row[0] == 0

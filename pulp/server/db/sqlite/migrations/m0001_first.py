@@ -50,7 +50,7 @@ CREATE INDEX task_unsent ON task (consumer_id)
 CREATE INDEX task_unaccepted ON task (consumer_id) WHERE state = 'waiting' AND phase = 'sent';
 CREATE INDEX task_due ON task (not_before) WHERE state = 'scheduled';
 CREATE INDEX task_deadline ON task (deadline)
-    WHERE state IN ('scheduled', 'waiting', 'held', 'running') AND deadline IS NOT NULL;
+    WHERE (state = 'waiting' OR state = 'running' OR state = 'held' OR state = 'scheduled') AND deadline IS NOT NULL;
 CREATE INDEX task_state ON task (state);
 CREATE INDEX task_consumer ON task (consumer_id, state);
 CREATE INDEX task_kind ON task (kind, state);
