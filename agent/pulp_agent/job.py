@@ -166,6 +166,8 @@ def _print(jobs: Path, path: str) -> int:
         except HandlerError as error:
             sys.stderr.write(f"{error}\n")
             return 1
+        except BrokenPipeError:  # the agent that asked is gone
+            return 1
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal, Protocol
 
-from pulp.messaging.amqp.client import ClientLink
+from pulp.messaging.amqp.client import ClientLink, Pump
 from pulp.messaging.amqp.link import Link, LinkEvents
 from pulp.messaging.base import MessagingError
 from pulp_agent.backoff import Backoff
@@ -42,8 +42,10 @@ class Connector(Protocol):
 class AmqpConnector:
     """By the data directory's identity. A renewed one is tried first and kept only once it has worked."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, pump: Pump | None = None) -> None:
+        """`pump` is shared where many agents live on one loop."""
         self._home = home
+        self._pump = pump
         self._attempt = 0
         self._used: Path | None = None
         self._distrusted = False
@@ -61,6 +63,7 @@ class AmqpConnector:
             tls=client_context(ca=self._home.ca, identity=self._used),
             source=registration.source,
             target=registration.target,
+            pump=self._pump,
         )
 
     def _identity(self) -> Path:
