@@ -17,8 +17,8 @@ from pulp.common.times import parse_duration
 
 S = TypeVar("S", bound=Struct)
 
-_OTHERS = {"PULP": ("PULP_AGENT_", "PULP_ADMIN_")}
-"""Variables that begin like ours and belong to another program."""
+_OTHERS = {"PULP": ("PULP_AGENT_", "PULP_ADMIN_"), "PULP_AGENT": ("PULP_AGENT_TOKEN",)}
+"""Variables that begin like settings and are none: other programs', and secrets that never stand in a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,12 @@ def test_variables_of_the_other_programs_are_left_alone(tmp_path: Path) -> None:
     assert read(tmp_path, environ=environ).settings == Settings()
 
 
+def test_the_agents_token_is_no_setting() -> None:
+    environ = {"PULP_AGENT_TOKEN": "t"}
+    settings = config.load(Settings, file=None, prefix="PULP_AGENT", environ=environ, overrides={})
+    assert settings == Settings()
+
+
 def test_a_flag_for_no_setting_is_our_own_bug(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match=r"rest\.prot"):
         read(tmp_path, rest__prot=1)
