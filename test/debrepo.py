@@ -9,8 +9,10 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -149,12 +151,17 @@ class Repository:
         index.write_bytes(blob)
         dists = self.path / "dists" / suite
         name = index.relative_to(dists)
-        (dists / "Release").write_text(
+        release = dists / "Release"
+        before = release.stat().st_mtime if release.exists() else 0.0
+        release.write_text(
             f"Origin: Pulp\nLabel: {_SUITES[suite]}\nSuite: {suite}\nCodename: {suite}\n"
             f"Date: {email.utils.formatdate(usegmt=True)}\nArchitectures: {architecture()} all\n"
             f"Components: main\nNo-Support-for-Architecture-all: Packages\nAcquire-By-Hash: no\n"
             f"SHA256:\n {hashlib.sha256(blob).hexdigest()} {len(blob)} {name}\n"
         )
+        # HTTP tells changes by whole seconds: two changes within one must still look like two
+        stamp = max(time.time(), before + 1)
+        os.utime(release, (stamp, stamp))
 
 
 def _field(stanza: str, name: str) -> str:

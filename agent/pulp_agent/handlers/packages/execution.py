@@ -73,6 +73,7 @@ class Execution:
         self._planner = Planner(backend, request, run, record.planned)
         self._errors: dict[str, str] = {}
         self._repaired = False
+        self._touched = bool(record.planned)
 
     def result(self) -> PackagesResult:
         try:
@@ -101,25 +102,38 @@ class Execution:
 
     def _repair(self) -> None:
         """Finish what was cut off, by this execution's earlier process or by anything else."""
+        self._errors |= self._run.patiently(self._repair_if_needed).errors
+
+    def _repair_if_needed(self) -> Report:
+        """A transaction of another program that is at work looks cut off too, until its lock is gone; then it does not."""
         if not (self._run.committed or self._backend.needs_repair()):
-            return
-        self._record.save(self._run.job.spool)
+            return Report()
+        self._remember()
+        self._run.note("finishing an interrupted transaction")
         with self._run.phase("wait"):
-            self._run.note("finishing an interrupted transaction")
-            report = self._run.patiently(lambda: self._backend.repair(self._request, self._run))
-        self._errors |= report.errors
-        self._repaired = True
+            report = self._backend.repair(self._request, self._run)
+        self._touched = self._repaired = True
+        return report
+
+    def _remember(self) -> None:
+        """Before the host is changed. Until this execution has changed it, what others changed is not ours to tell."""
+        if not self._touched:
+            self._record.before = self._backend.state()
+            self._record.history_mark = self._backend.history_mark()
+        self._record.save(self._run.job.spool)
 
     def _transaction(self) -> Report:
         """Plan, download and commit; an empty report when there is nothing to do."""
-        if not self._planner.plan():
-            return Report()
-        if not self._run.committed:
-            self._download()
-            return self._commit()
-        if self._run.job.remaining() <= 0:
-            return Report(timed_out=True)
-        return self._commit()
+        run = self._run
+        while self._planner.plan():
+            waits = run.lock_waits
+            if not run.committed:
+                self._download()
+            elif run.job.remaining() <= 0:
+                return Report(timed_out=True)
+            if run.lock_waits == waits:  # else another program has changed the host meanwhile
+                return self._commit()
+        return Report()
 
     def _download(self) -> None:
         run, backend = self._run, self._backend
@@ -140,12 +154,14 @@ class Execution:
 
     def _commit(self) -> Report:
         run = self._run
+        self._planner.begin()
         self._record.planned = dict(self._planner.planned)
-        self._record.save(run.job.spool)
+        self._remember()
         run.check()
         run.begin_commit()
         with run.phase("commit"):
             report = run.patiently(lambda: self._backend.commit(self._request, run))
+        self._touched = True
         self._errors |= report.errors
         return report
 

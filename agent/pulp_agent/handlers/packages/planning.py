@@ -20,12 +20,13 @@ _METADATA_MATTERS = ("not-found", "dependency", "fetch")
 
 
 class Planner:
-    """Keeps what is planned across refreshes, repetitions and, given `planned`, the crash of an earlier process."""
+    """Keeps what is planned across repeated commits and, given `planned`, the crash of an earlier process in its commit."""
 
     def __init__(
         self, backend: Backend, request: Request, run: Run, planned: dict[Key, Change] | None = None
     ) -> None:
         self.planned: dict[Key, Change] = dict(planned or {})
+        self._begun = self.planned
         self.kept_back: tuple[KeptBack, ...] = ()
         self.unknown: tuple[str, ...] = ()
         self._backend = backend
@@ -55,16 +56,20 @@ class Planner:
             try:
                 plan = backend.plan(request, state, self._run)
                 asked = {backend.key(spec) for spec in request.packages}
-                half = unfinished(state, asked, self.planned.keys())
+                half = unfinished(state, asked, self._begun.keys())
                 changes = {**half, **plan.changes}
                 check_complete(replace(plan, changes=changes), request, state, backend.key)
             except HandlerError as error:
                 self.unknown = error.names if isinstance(error, NotFound) else ()
                 raise self.blame_metadata(error) from error
-            self.planned = merge(self.planned, changes, state)
+            self.planned = merge(self._begun, changes, state)
             self.kept_back = plan.kept_back
             check_policy(plan, request, state)
         return bool(changes)
+
+    def begin(self) -> None:
+        """The plan is being carried out: what it says counts as this execution's own from now on."""
+        self._begun = self.planned
 
     def blame_metadata(self, error: HandlerError) -> HandlerError:
         """The error to report: what old metadata lacks may exist by now, so the refresh's failure is the cause to name."""

@@ -29,6 +29,7 @@ class Run:
         self.log = self.spool / "packages.log"
         self.phases: dict[str, int] = {}
         self.committed = False
+        self.lock_waits = 0
         self._progress = PhaseProgress(job.progress)
         self._lock_timeout = lock_timeout
         self._lock_left = lock_timeout
@@ -99,6 +100,7 @@ class Run:
             raise HandlerError(
                 "locked", f"{error}; waited {self._lock_timeout:g} s for it"
             ) from error
+        self.lock_waits += 1
         self.progress("wait", 0, str(error))
         wait = min(delay * random.uniform(0.8, 1.2), self._lock_left)
         self._lock_left -= wait

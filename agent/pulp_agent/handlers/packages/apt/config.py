@@ -76,7 +76,7 @@ def load(env: Mapping[str, str], root: str) -> AptConfig:
     pairs = [word for pair in _PATHS.items() for word in pair]
     shell = read(["apt-config", "shell", *pairs], env)
     paths = dict(word.split("=", 1) for word in shlex.split(shell))
-    dump = read(["apt-config", "dump", "--format", "%v%n", "DPkg::Options::"], env)
+    dump = read(["apt-config", "dump", "--format", "%v%n", "DPkg::Options"], env)
     options = tuple(line for line in dump.splitlines() if line)
     logs = [option.partition("=")[2] for option in options if option.startswith("--log=")]
     return AptConfig(

@@ -26,7 +26,11 @@ def copy_messages(source: BinaryIO, sink: BinaryIO, plan: BinaryIO) -> None:
 
 def main() -> None:
     connection = socket.socket(fileno=int(os.environ["APT_HOOK_SOCKET"]))
-    with connection.makefile("rb") as source, connection.makefile("wb") as sink, open(os.environ["PULP_PLAN"], "ab") as plan:
+    with (
+        connection.makefile("rb") as source,
+        connection.makefile("wb") as sink,
+        open(os.environ["PULP_PLAN"], "ab") as plan,
+    ):
         copy_messages(source, sink, plan)
 
 

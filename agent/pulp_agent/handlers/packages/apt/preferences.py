@@ -11,8 +11,9 @@ from pathlib import Path
 
 _LOWERED = 50
 """Never upgrades an installed package (that has 100), and still gives a new dependency."""
-_ALL_SUITES = ("l", "o", "n", "c")
-"""A repository may lack one of these fields. `a` is left out: dpkg's own status file has it (a=now)."""
+_ALL_REPOSITORIES = ('origin "*"', "release l=*", "release o=*", "release n=*")
+"""Each fits repositories that lack another's field. None fits dpkg's own status file, as `release a=*`, `c=*` and `*` would:
+then every installed package had 50 too, and was upgraded by anything newer."""
 
 
 def security_preferences(labels: Sequence[str], preferences: Path, preferences_parts: Path) -> str:
@@ -26,7 +27,7 @@ def security_preferences(labels: Sequence[str], preferences: Path, preferences_p
     texts = [own, *(_read(part) for part in parts if _is_preferences(part))]
     barred = [stanza for text in texts for stanza in _stanzas(text) if _bars(stanza)]
     pins = [_pin(f"release l={label}", 990) for label in labels]
-    lowered = [_pin(f"release {field}=*", _LOWERED) for field in _ALL_SUITES]
+    lowered = [_pin(every, _LOWERED) for every in _ALL_REPOSITORIES]
     return "\n\n".join([*barred, *pins, *lowered, own])
 
 

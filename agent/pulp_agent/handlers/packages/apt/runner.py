@@ -51,6 +51,7 @@ class Runner:
 
         child, follow = self._start(arguments, run, phase=phase, env=env)
         status = child.wait_stoppable(tick)
+        follow()
         text = child.text()
         if status != 0:
             raise problem(text)

@@ -37,7 +37,8 @@ _NO_CANDIDATE = re.compile(
     re.MULTILINE,
 )
 _DPKG_ERROR = re.compile(
-    r"^(?P<last>.*)\ndpkg: error processing (?:package|archive) (?P<name>\S+) \(--\w[\w-]*\):\n (?P<why>.*)$",
+    r"^(?P<last>.*)\ndpkg: error processing (?:package|archive) (?P<name>\S+) \(--\w[\w-]*\):"
+    r"(?=\n (?P<why>.*)$)",
     re.MULTILINE,
 )
 _DPKG_OWN = ("dpkg:", "Setting up ", "Preparing to ", "Unpacking ", "Removing ", "(Reading ", "$ ")
