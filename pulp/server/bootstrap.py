@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from pulp import __version__
 from pulp.common.clock import Clock, SystemClock
-from pulp.common.errors import FieldError, InvalidInput
+from pulp.common.errors import FieldError, InvalidInput, PulpError
 from pulp.common.times import MINUTE, SECOND
 from pulp.crypto.ca import Authority
 from pulp.crypto.keys import fingerprint
@@ -39,7 +40,7 @@ from pulp.server.async_.replies import ReplyListener
 from pulp.server.async_.sessions import Sessions
 from pulp.server.async_.sweep import Sweep
 from pulp.server.config import ServerSettings
-from pulp.server.db.base import Store
+from pulp.server.db.base import Store, StoreError
 from pulp.server.db.sqlite import SqliteStore
 from pulp.server.domain.task import PARKED_VERSION
 from pulp.server.home import Home
@@ -47,21 +48,20 @@ from pulp.server.tasking.fifo import FIFOQueue
 from pulp.server.tasking.loop import Loop
 from pulp.server.tasking.scheduler import Scheduler
 from pulp.server.tasking.task import TaskKinds
+from pulp.server.webservices import application
+from pulp.server.webservices.application import WebSettings
+from pulp.server.webservices.routes import Apis
+from pulp.server.webservices.server import RestServer
 
 PROGRESS_EVERY = SECOND
 """Agents report a call's progress at most this often (docs/WIRE.md)."""
 TIDY_EVERY = 10 * MINUTE
 
 
-@dataclass(frozen=True, slots=True)
-class Apis:
-    """What the REST side serves."""
+class StartError(PulpError):
+    """Something this server needs to serve is taken or unusable."""
 
-    consumers: ConsumerApi
-    history: ConsumerHistoryApi
-    tasks: TaskApi
-    users: UserApi
-    tokens: RegistrationTokenApi
+    code = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Core:
 
     store: Store
     bus: ListenerBus
-    replies: ReplyListener
+    queue: FIFOQueue
     apis: Apis
     loops: tuple[Loop, ...]
 
@@ -87,6 +87,55 @@ class Core:
             loop.stop()
         self.bus.stop()
         self.store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PulpServer:
+    """The whole server. Ports are known once it is started."""
+
+    core: Core
+    rest: RestServer
+
+    def start(self) -> None:
+        """StartError when the REST port cannot be had."""
+        self.core.start()
+        try:
+            self.rest.start()
+        except OSError as e:
+            self.core.stop()
+            raise StartError(f"cannot listen for REST: {e}") from e
+
+    def stop(self) -> None:
+        """Finish what is being answered, settle what agents have said, close the store. Nothing that was acknowledged is lost
+        if this is cut short."""
+        self.rest.stop()
+        self.core.stop()
+
+
+def build(settings: ServerSettings, clock: Clock | None = None) -> PulpServer:
+    """Join the parts over the data directory. PulpError, with what to do, when something is missing or taken."""
+    core = build_core(settings, clock or SystemClock())
+    try:
+        return PulpServer(core, _rest(settings, core.apis))
+    except BaseException:
+        core.stop()
+        raise
+
+
+def _rest(settings: ServerSettings, apis: Apis) -> RestServer:
+    wanted, home = settings.rest, Home(settings.server.data)
+    app = application.build(apis, WebSettings(version=__version__, waiters=wanted.waiters))
+    try:
+        return RestServer(
+            app,
+            wanted.host,
+            wanted.port,
+            wanted.certificate or home.server_certificate,
+            wanted.key or home.server_key,
+            threads=wanted.threads,
+        )
+    except OSError as e:
+        raise StartError(f"the REST certificate or key cannot be used: {e}") from e
 
 
 def create_first_admin(settings: ServerSettings, login: str, password: str) -> None:
@@ -108,9 +157,8 @@ def first_admin(login: str, password: str) -> UserBody:
         raise InvalidInput([FieldError("admin", str(e))]) from None
 
 
-def build(settings: ServerSettings, clock: Clock | None = None) -> Core:
-    """Join the parts over the data directory. PulpError, with what to do, when something is missing or taken."""
-    clock = clock or SystemClock()
+def build_core(settings: ServerSettings, clock: Clock) -> Core:
+    """The parts without REST; used alone by benchmarks."""
     home = Home(settings.server.data)
     home.check()
     store = SqliteStore(settings.server.data)
@@ -174,7 +222,7 @@ class _Joining:
         return Core(
             store=self._store,
             bus=self._bus,
-            replies=replies,
+            queue=queue,
             apis=self._apis(queue, gateway),
             loops=(
                 Loop("pulp-dispatcher", dispatcher.step, self._clock, self._dispatch),
@@ -202,7 +250,16 @@ class _Joining:
             tasks=TaskApi(self._store, self._clock, queue),
             users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),
             tokens=RegistrationTokenApi(self._store, self._clock),
+            ready=self._ready,
         )
+
+    def _ready(self) -> bool:
+        """Whether requests can be stored."""
+        try:
+            self._store.write(lambda uow: None)
+        except StoreError:
+            return False
+        return True
 
     def _agent_profile(self) -> AgentProfile:
         said = self._server_profile()

@@ -45,7 +45,8 @@ class Home:
         return self.directory / "signing.key"
 
     @property
-    def _files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path, ...]:
+        """Everything but the store."""
         return (
             self.ca_certificate,
             self.ca_key,
@@ -58,7 +59,7 @@ class Home:
         """Make the directory (mode 0700), the CA, the server's certificate for these names, and the signing key.
 
         HomeError when any of it is there already: nothing is ever overwritten."""
-        found = [path.name for path in self._files if path.exists()]
+        found = [path.name for path in self.files if path.exists()]
         if found:
             raise HomeError(
                 f"{self.directory} holds a server already ({', '.join(found)}): choose another --data, or just run it"
@@ -80,7 +81,7 @@ class Home:
 
     def check(self) -> None:
         """HomeError, with what to do, unless everything is there."""
-        missing = [path.name for path in self._files if not path.is_file()]
+        missing = [path.name for path in self.files if not path.is_file()]
         if missing:
             raise HomeError(
                 f"{self.directory} is no complete data directory ({', '.join(missing)} missing):"

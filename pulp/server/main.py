@@ -135,8 +135,8 @@ def _run(args: argparse.Namespace) -> int:
         "pulp-server is ready",
         extra={
             "version": __version__,
-            "rest": f"{settings.rest.host}:{server.rest_port}",
-            "messaging": f"{settings.messaging.host}:{server.messaging_port}",
+            "rest": f"{settings.rest.host}:{server.rest.port}",
+            "messaging": f"{settings.messaging.host}:{server.core.bus.port}",
         },
     )
     stopping.wait()

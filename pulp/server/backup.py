@@ -1,0 +1,82 @@
+"""Backups of a whole server: one file with the store, the CA and the keys. Made while the server runs; restored into a new
+data directory."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pulp.common.errors import PulpError
+from pulp.server.home import Home
+
+STORE = "pulp.db"
+
+
+class BackupError(PulpError):
+    """The backup cannot be written or read; nothing was left half done."""
+
+    code = "backup"
+
+
+def back_up(home: Home, copy_store: Callable[[Path], None], file: Path) -> None:
+    """Write the backup (mode 0600: it holds the keys), or leave `file` as it was.
+
+    copy_store: copies the store as of one moment into a new file."""
+    if file.exists():
+        raise BackupError(f"{file} exists: give the name of a new file")
+    try:
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".pulp-backup-") as work:
+            copy_store(Path(work) / STORE)
+            packed = Path(work) / "backup.tar"
+            _pack(packed, [*home.files, Path(work) / STORE])
+            os.link(packed, file)  # appears whole, and never over another
+    except OSError as e:
+        raise BackupError(f"cannot write {file}: {e.strerror or e}") from e
+    _sync_directory(file.parent)
+
+
+def _pack(target: Path, members: list[Path]) -> None:
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "wb") as out:
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            for path in members:
+                tar.add(path, arcname=path.name)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def restore(file: Path, home: Home) -> None:
+    """Unpack a backup into a data directory that does not exist or is empty."""
+    if home.directory.exists() and any(home.directory.iterdir()):
+        raise BackupError(f"{home.directory} is not empty: restore into a new --data directory")
+    wanted = {*(path.name for path in home.files), STORE}
+    try:
+        with tarfile.open(file) as tar:
+            members = {m.name: m for m in tar if m.isfile()}
+            missing = sorted(wanted - members.keys())
+            if missing:
+                raise BackupError(f"{file} is no whole backup: {', '.join(missing)} missing")
+            home.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in sorted(wanted):
+                tar.extract(members[name], home.directory, filter="data")
+    except (OSError, tarfile.TarError) as e:
+        raise BackupError(f"cannot restore {file}: {e}") from e
+    for name in wanted:
+        _sync(home.directory / name)
+    _sync_directory(home.directory)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
