@@ -146,7 +146,6 @@ class World:
     def _server(self, settings: Mapping[str, str]) -> Program:
         env = {
             **self.env,
-            "PULP_SERVER_DATA": str(self.data),
             "PULP_REST_HOST": "127.0.0.1",
             "PULP_REST_PORT": str(self.rest_port),
             "PULP_REST_NAMES": "127.0.0.1",
@@ -154,9 +153,10 @@ class World:
             "PULP_MESSAGING_PORT": str(self.messaging_port),
             **settings,
         }
-        run_once([BIN / "pulp-server", "init"], {**env, "PULP_ADMIN_PASSWORD": self.password})
+        argv: list[str | Path] = [BIN / "pulp-server", "run", "--data", self.data]
+        run_once([*argv[:1], "init", *argv[2:]], {**env, "PULP_ADMIN_PASSWORD": self.password})
         log = self.path / "logs" / "server.log"
-        return Program([BIN / "pulp-server", "run"], env=env, log=log)
+        return Program(argv, env=env, log=log)
 
     # --- life ---
 

@@ -52,6 +52,7 @@ def look_and_fail(world: World, host: Host) -> None:
     dpkg_says(host)
     heading("A package whose installation fails: the truth, and nothing else, goes into history")
     admin(world, "consumer", "install", host.id, "demofail", ends_with=1)
+    admin(world, "consumer", "remove", host.id, "demofail")
     admin(world, "consumer", "install", host.id, "no-such-package", ends_with=1)
 
 
@@ -71,6 +72,10 @@ def window_while_the_server_is_down(world: World, host: Host) -> None:
     say(f"  dpkg on {host.id}: demo {version} is installed. The server is started again:")
     world.start_server()
     admin(world, "task", "wait", task["id"])
+    say("\n  The other host's agent finds the server again, too:")
+    for other in world.hosts.values():
+        world.wait_online(other)
+    admin(world, "consumer", "list")
 
 
 def remove(world: World, host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -15,7 +16,7 @@ from types import FrameType
 
 from world import BIN, World, WorldError
 
-PLACE = Path(__file__).parents[1] / ".world"
+PLACE = Path(os.environ.get("PULP_WORLDS") or Path(__file__).parents[1] / ".world")
 ADMIN = str(BIN / "pulp-admin")
 
 

@@ -11,6 +11,9 @@ from msgspec import Raw, Struct
 
 T = TypeVar("T")
 
+ABSENT = Raw(b"null")
+"""A part that is not there, or null: msgspec takes no `Raw | None`."""
+
 
 class TaskState(Enum):
     """The states of docs/API.md; the only place in the client that spells them."""
@@ -126,7 +129,7 @@ class Window(View, frozen=True, kw_only=True):
 class TaskError(View, frozen=True, kw_only=True):
     code: str
     message: str = ""
-    details: Raw | None = None
+    details: Raw = ABSENT
 
 
 class Task(View, frozen=True, kw_only=True):
@@ -136,7 +139,7 @@ class Task(View, frozen=True, kw_only=True):
     state: str
     phase: str = ""
     consumer_id: str | None = None
-    args: Raw | None = None
+    args: Raw = ABSENT
     requested_by: str = ""
     created_at: datetime | None = None
     not_before: datetime | None = None
@@ -145,7 +148,7 @@ class Task(View, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     deadline: datetime | None = None
     progress: Progress | None = None
-    result: Raw | None = None
+    result: Raw = ABSENT
     error: TaskError | None = None
     waiting_for: WaitingFor | None = None
     cancel_requested: bool = False
@@ -205,7 +208,7 @@ class HistoryEvent(View, frozen=True, kw_only=True):
     at: datetime
     originator: str = ""
     task_id: str | None = None
-    details: Raw | None = None
+    details: Raw = ABSENT
 
 
 class RegistrationToken(View, frozen=True, kw_only=True):
@@ -240,10 +243,8 @@ class Problem(View, frozen=True, kw_only=True):
     errors: list[FieldProblem] = []
 
 
-def read(raw: Raw | bytes | None, type_: type[T]) -> T | None:
+def read(raw: Raw | bytes, type_: type[T]) -> T | None:
     """A part of an answer as `type_`; None where there is none or where it is something else."""
-    if raw is None:
-        return None
     try:
         return msgspec.json.decode(raw, type=type_)
     except (msgspec.DecodeError, msgspec.ValidationError):

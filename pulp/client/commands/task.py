@@ -109,7 +109,7 @@ def _facts(runtime: Runtime, t: Task) -> Iterator[tuple[str, str]]:
         yield "ended", when(t.finished_at, zone)
     if t.retry_of:
         yield "retry of", t.retry_of
-    yield "arguments", bytes(t.args).decode() if t.args else ""
+    yield "arguments", bytes(t.args).decode()
 
 
 def _log(task: Task) -> list[str]:
