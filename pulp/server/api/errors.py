@@ -59,6 +59,12 @@ class TooManyAttempts(Busy):
     code = "too-many-attempts"
 
 
+class NotReady(Busy):
+    """The server has not come up yet, or cannot do its work just now."""
+
+    code = "not-ready"
+
+
 class KeyReused(ApiError):
     """An Idempotency-Key came back with another request."""
 

@@ -14,15 +14,50 @@ from pulp.rmi.interfaces import PackageName, PackageSpec, Policy
 
 T = TypeVar("T")
 
-ConsumerId = Annotated[str, Meta(pattern=CONSUMER_ID)]
-Login = Annotated[str, Meta(pattern=LOGIN)]
-Password = Annotated[str, Meta(min_length=8, max_length=256)]
-Duration = Annotated[
-    str, Meta(pattern=r"^(\d+(\.\d+)?[smhdw])+$", examples=["90s", "2h", "7d"], max_length=40)
+# A description is what a bad value is told: "must be …".
+ConsumerId = Annotated[
+    str,
+    Meta(
+        pattern=CONSUMER_ID,
+        description="letters, digits, '.', '_' and '-', at most 128 of them, and a letter or digit first",
+    ),
 ]
-Time = Annotated[datetime, Meta(tz=True)]
-NoteKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Login = Annotated[
+    str,
+    Meta(
+        pattern=LOGIN,
+        description="lower-case letters, digits, '.', '_' and '-', at most 64 of them, and a letter or digit first",
+    ),
+]
+Password = Annotated[
+    str, Meta(min_length=8, max_length=256, description="a text of 8 to 256 characters")
+]
+Duration = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]{1,9}(\.[0-9]{1,3})?[smhdw]){1,5}$(?!\n)",
+        examples=["90s", "2h", "7d"],
+        description="a duration such as 90s, 30m, 2h, 1h30m or 7d",
+    ),
+]
+Time = Annotated[
+    datetime,
+    Meta(tz=True, description="an RFC 3339 time with a zone, such as 2026-12-01T12:00:00Z"),
+]
+NoteKey = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)",
+        description="a note's name: letters, digits, '_', '.' and '-', at most 64 of them",
+    ),
+]
 NoteValue = Annotated[str, Meta(max_length=1024)]
+Name = Annotated[
+    PackageName,
+    Meta(
+        description="a package name: letters, digits, '.', '_', '+' and '-', without patterns or paths"
+    ),
+]
 RoleName = Literal["viewer", "operator", "admin"]
 TaskStateName = Literal[
     "scheduled",
@@ -34,6 +69,23 @@ TaskStateName = Literal[
     "timed_out",
     "canceled",
     "missed",
+]
+
+HistoryTypeName = Literal[
+    "consumer_registered",
+    "consumer_unregistered",
+    "certificate_renewed",
+    "packages_installed",
+    "packages_updated",
+    "packages_removed",
+    "action_failed",
+    "action_canceled",
+    "window_missed",
+    "late_result",
+    "orphan_result",
+    "profile_changed",
+    "rebooted",
+    "override_used",
 ]
 
 
@@ -59,6 +111,10 @@ class RegistrationTokenBody(Body, frozen=True, kw_only=True):
     uses: Annotated[int, Meta(ge=1, le=1_000_000)] | None = 1
     expires_in: Duration = "1d"
     consumer_id: ConsumerId | None = None
+
+
+class EmptyBody(Body, frozen=True, kw_only=True):
+    """Nothing, or an empty object."""
 
 
 class RegisterBody(Body, frozen=True, kw_only=True):
@@ -96,7 +152,7 @@ class ActionBody(Body, frozen=True, kw_only=True):
 class PackagesActionBody(ActionBody, frozen=True, kw_only=True):
     """install, update, remove: packages as names or as {name, version?, arch?}."""
 
-    packages: Annotated[list[PackageName | PackageSpec], Meta(min_length=1, max_length=1000)]
+    packages: Annotated[list[Name | PackageSpec], Meta(min_length=1, max_length=1000)]
     policy: Policy = Policy()
     dry_run: bool = False
 
@@ -132,6 +188,10 @@ class ListView(View, Generic[T], frozen=True, kw_only=True):
 class StatusView(View, frozen=True, kw_only=True):
     version: str
     ready: bool
+
+
+class HealthView(View, frozen=True, kw_only=True):
+    alive: bool
 
 
 class LoginView(View, frozen=True, kw_only=True):
@@ -255,7 +315,7 @@ class TaskView(View, frozen=True, kw_only=True):
 class HistoryEventView(View, frozen=True, kw_only=True):
     id: str
     consumer_id: str
-    type: str
+    type: HistoryTypeName
     at: datetime
     originator: str
     task_id: str | None

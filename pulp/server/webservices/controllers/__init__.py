@@ -1,1 +1,25 @@
-"""One module of controllers for each group of routes."""
+"""The routes of docs/API.md, those that are asked most first (web.py looks through them in order)."""
+
+from pulp.server.webservices.controllers import actions, consumers, tasks, users
+from pulp.server.webservices.routes import Controller
+
+CONTROLLERS: tuple[type[Controller], ...] = (
+    tasks.Task,
+    actions.Install,
+    tasks.Tasks,
+    consumers.Consumer,
+    consumers.ConsumerHistory,
+    consumers.Consumers,
+    actions.Update,
+    actions.Remove,
+    actions.UpdateAll,
+    actions.RefreshProfile,
+    tasks.TaskCancel,
+    consumers.ConsumerPing,
+    consumers.ConsumerProfile,
+    users.Login,
+    users.Users,
+    users.User,
+    users.RegistrationTokens,
+    users.RegistrationToken,
+)
