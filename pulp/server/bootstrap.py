@@ -284,16 +284,14 @@ class _Joining:
         messaging = self._settings.messaging
         if messaging.urls:
             return messaging.urls
-        return [f"amqps://{name}:{self._bus.port}" for name in names_of(self._settings)[:1]]
+        names = self._settings.rest.names
+        name = names[0] if names else self._home.server_name()
+        return [f"amqps://{name}:{self._bus.port}"]
 
 
-def names_of(settings: ServerSettings) -> list[str]:
-    """The names by which this server is reached: as set, else this host's own."""
-    return settings.rest.names or own_names()
-
-
-def own_names() -> list[str]:
-    return [socket.getfqdn(), "localhost", "127.0.0.1"]
+def names_for_init(settings: ServerSettings) -> list[str]:
+    """The names by which a new server is to be reached: as set, else this host's own."""
+    return settings.rest.names or [socket.getfqdn(), "localhost", "127.0.0.1"]
 
 
 def _bus(settings: ServerSettings, home: Home, store: Store) -> ListenerBus:

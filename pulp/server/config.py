@@ -33,7 +33,8 @@ class Rest(Struct, frozen=True, kw_only=True):
         list[str],
         Meta(
             description="Names and addresses by which users and agents reach this server. They stand in the certificate that"
-            " `init` makes, and the first one in the addresses that agents are told. Empty: this host's own name."
+            " `init` makes, and the first one in the addresses that agents are told. Empty: those that `init` was given, or this"
+            " host's own name."
         ),
     ] = []
     certificate: Annotated[

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pulp.common.errors import PulpError
 from pulp.crypto.ca import Authority
-from pulp.crypto.keys import fingerprint, new_key
+from pulp.crypto.keys import fingerprint, new_key, read_certificate
 from pulp.crypto.signing import Signer, new_signing_key
 
 
@@ -91,6 +91,10 @@ class Home:
     def ca_fingerprint(self) -> str:
         """What `pulp-agent register --fingerprint` and `pulp-admin login --fingerprint` take: lower-case hex."""
         return fingerprint(self.ca_certificate.read_text())
+
+    def server_name(self) -> str:
+        """The first of the names that the server's certificate was made for."""
+        return read_certificate(self.server_certificate.read_text()).common_name
 
     def authority(self) -> Authority:
         return Authority.load(self.ca_certificate.read_text(), self.ca_key.read_text())

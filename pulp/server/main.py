@@ -104,7 +104,7 @@ def _init(args: argparse.Namespace) -> int:
     settings = _settings(args).settings
     password, made = _first_password()
     home = Home(settings.server.data)
-    home.create(bootstrap.names_of(settings))
+    home.create(bootstrap.names_for_init(settings))
     bootstrap.create_first_admin(settings, args.admin, password)
     _say(f"Made a new Pulp server in {home.directory}.")
     _say(
