@@ -18,6 +18,8 @@ class Intact:
     start: int
     end: int
     body: bytes
+    ended: bool
+    """Its line's end is there too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,13 @@ def scan(data: bytes) -> Iterator[Intact | Damaged]:
         at = found.end
 
 
-def _damage(data: bytes, at: int) -> Damaged:
-    start = at
-    while (newline := data.find(b"\n", at)) >= 0:
-        at = newline + 1
-        if at < len(data) and _at(data, at):
-            return Damaged(start, at)
-    return Damaged(start, len(data))
+def _damage(data: bytes, start: int) -> Damaged:
+    """Intact lines begin after a line's end, which no record can hold within, or after the one byte that was such an end."""
+    at = start + 1
+    while at < len(data) and _at(data, at) is None:
+        newline = data.find(b"\n", at)
+        at = newline + 1 if newline >= 0 else len(data)
+    return Damaged(start, at)
 
 
 def _at(data: bytes, at: int) -> Intact | None:
@@ -52,7 +54,9 @@ def _at(data: bytes, at: int) -> Intact | None:
         length, crc = int(prefix[:8], 16), int(prefix[9:17], 16)
     except ValueError:
         return None
-    body = data[at + _PREFIX : at + _PREFIX + length]
-    end = at + _PREFIX + length + 1
-    whole = len(body) == length and data[end - 1 : end] == b"\n" and prefix[8::9] == b"  "
-    return Intact(at, end, body) if whole and zlib.crc32(body) == crc else None
+    end = at + _PREFIX + length
+    body = data[at + _PREFIX : end]
+    if prefix[8::9] != b"  " or len(body) != length or zlib.crc32(body) != crc:
+        return None
+    ended = data[end : end + 1] == b"\n"
+    return Intact(at, end + ended, body, ended)

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,10 @@ class _Watch:
 class ProcessExecutor:
     """`Executor` on real processes; lives on the running loop."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, command: Callable[[str], list[str]] = job_command) -> None:
+        """`command`: a spool folder → what to run for it."""
         self._root = root
+        self._command = command
         self._loop = asyncio.get_running_loop()
         self._post: Post = _nobody
         self._watches: dict[str, _Watch] = {}
@@ -55,12 +57,12 @@ class ProcessExecutor:
 
     def start(self, job: StartJob) -> None:
         spool = Spool(self._root / job.id)
-        if spool.result() is not None or spool.alive():
-            self.adopt(job.id)
-            return
         try:
-            spool.prepare(job)
-            self._watch(self._launch(spool))
+            if spool.result() is not None or spool.alive():
+                self.adopt(job.id)
+            else:
+                spool.prepare(job)
+                self._watch(self._launch(spool))
         except (OSError, LaunchError) as error:
             _log.error("A job could not be started", extra={"call": job.id, "error": str(error)})
             message = f"The agent could not start the work: {error}"
@@ -72,7 +74,7 @@ class ProcessExecutor:
             watch = _Watch(spool, starting_until=self._loop.time() + START_PATIENCE)
             self._reap_later(pid)
             return watch
-        pid = spawn(job_command(str(spool.path)))
+        pid = spawn(self._command(str(spool.path)))
         return _Watch(spool, pid=pid, pidfd=os.pidfd_open(pid))
 
     def _reap_later(self, pid: int) -> None:
@@ -112,7 +114,10 @@ class ProcessExecutor:
     def _poll(self) -> None:
         self._timer = None
         for watch in list(self._watches.values()):
-            self._look(watch)
+            try:
+                self._look(watch)
+            except OSError as error:  # a disk that is ill now may be well at the next look
+                _log.error("A job's folder cannot be read", extra={"error": str(error)})
         if self._watches and self._timer is None:
             self._timer = self._loop.call_later(POLL, self._poll)
 

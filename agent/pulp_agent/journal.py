@@ -168,8 +168,8 @@ def open_journal(path: Path) -> tuple[FileJournal, list[AnyRecord], list[Cut]]:
         cuts = _put_aside(path, data, parts)
         header = next(filter(_is_header, map(_read, parts)), None)
         count = sum(isinstance(p, Intact) and not _is_header(_read(p)) for p in parts)
-        if cuts or header is None:
-            header = _rewrite(path, header, data, parts, count)
+        if header is None or not all(isinstance(p, Intact) and p.ended for p in parts):
+            header = _rewrite(path, header, parts, count)
         return FileJournal(path, header, count, path.stat().st_size), _records(parts), cuts
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from error
@@ -194,14 +194,14 @@ def _make(path: Path) -> tuple[_Header, int, int]:
 
 
 def _rewrite(
-    path: Path, header: _Header | None, data: bytes, parts: Sequence[Intact | Damaged], count: int
+    path: Path, header: _Header | None, parts: Sequence[Intact | Damaged], count: int
 ) -> _Header:
     """Keep the intact lines, in a new file. With both headers gone it is a new journal, and the server is told so."""
     if header is None:
         header = _Header(id=new_id(), seq=count, snapshot=count)
     head = frame(_encoder.encode(header))
     kept = [p for p in parts if isinstance(p, Intact) and not _is_header(_read(p))]
-    lines = [data[p.start : p.end] for p in kept]
+    lines = [frame(p.body) for p in kept]
     write_atomically(path, head + head + b"".join(lines))
     return header
 
