@@ -48,6 +48,11 @@ class Connection:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
+    def number(self, sql: str) -> int:
+        """The first column of the one row of a query that always has one."""
+        row = self.row(sql)
+        return int(row[0]) if row else 0
+
     def changed(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run a writing statement; how many rows it changed."""
         try:
@@ -81,6 +86,10 @@ class Connection:
                 self._dead = False
         except sqlite3.Error as error:
             raise translate(error) from error
+
+    def use_log(self) -> None:
+        """Write-ahead logging, which the file remembers: readers and the writer do not wait for each other."""
+        self.execute("PRAGMA journal_mode=WAL")
 
     def checkpoint(self, kind: str, patience: int) -> bool:
         """Move the log into the database, waiting up to `patience` ms for readers; whether all of it was moved."""
@@ -125,7 +134,6 @@ def open_writer(path: Path, synchronous: Synchronous) -> Connection:
     return Connection(
         _connect(
             f"{path.as_uri()}?mode=rw",
-            "PRAGMA journal_mode=WAL",
             f"PRAGMA synchronous={synchronous}",
             f"PRAGMA journal_size_limit={WAL_LIMIT}",
             f"PRAGMA cache_size=-{WRITER_CACHE_KIB}",

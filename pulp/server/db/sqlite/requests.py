@@ -44,5 +44,4 @@ class SqliteUnreadable:
         )
 
     def count(self) -> int:
-        row = self._db.row("SELECT count(*) FROM unreadable")
-        return int(row[0]) if row else 0
+        return self._db.number("SELECT count(*) FROM unreadable")

@@ -14,11 +14,12 @@ from pulp.server.db.sqlite.checkpoints import Checkpoints
 from pulp.server.db.sqlite.connection import Connection, Synchronous, open_writer
 from pulp.server.db.sqlite.errors import StoreDamaged
 from pulp.server.db.sqlite.lock import DirectoryLock
-from pulp.server.db.sqlite.migrations import migrate
+from pulp.server.db.sqlite.migrations import check, migrate
 from pulp.server.db.sqlite.readers import Readers
 from pulp.server.db.sqlite.writer import Writer
 
 FILE = "pulp.db"
+SMALLEST = 512  # bytes of the smallest page SQLite knows
 
 T = TypeVar("T")
 Listener = Callable[[Sequence[TaskChange]], None]
@@ -94,13 +95,14 @@ class SqliteStore:
 
 
 def _open(path: Path, synchronous: Synchronous) -> Connection:
-    if not _create(path) and path.is_file() and not path.stat().st_size:
-        raise StoreDamaged(
-            f"{path} is empty: restore a backup, or delete the file to start with a new store"
-        )
+    if not _create(path):
+        _check_not_empty(path)
     try:
         db = open_writer(path, synchronous)
         try:
+            check(db)
+            db.use_log()
+            _check_whole(db, path)
             migrate(db)
         except BaseException:
             db.close()
@@ -109,6 +111,26 @@ def _open(path: Path, synchronous: Synchronous) -> Connection:
         kind = type(error) if isinstance(error, StoreUnavailable) else StoreUnavailable
         raise kind(f"{path}: {error}") from error
     return db
+
+
+def _check_not_empty(path: Path) -> None:
+    """SQLite would quietly begin anew in such a file, and what was lost would go unnoticed."""
+    if path.is_file() and path.stat().st_size < SMALLEST:
+        raise StoreDamaged(
+            f"{path} is empty or cut off: restore a backup, or delete the file to start with a new store"
+        )
+
+
+def _check_whole(db: Connection, path: Path) -> None:
+    """SQLite reads a page that is cut off as zeros. Once the log is moved into it, the file has all its pages."""
+    if db.checkpoint("TRUNCATE", 0):
+        missing = (
+            db.number("PRAGMA page_count") * db.number("PRAGMA page_size") - path.stat().st_size
+        )
+        if missing > 0:
+            raise StoreDamaged(
+                f"the database is cut off, {missing} bytes are missing: restore a backup"
+            )
 
 
 def _create(path: Path) -> bool:

@@ -14,30 +14,33 @@ from pulp.server.domain.task import FINAL_STATES, TaskRecord, TaskState
 
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _SELECT = f"SELECT {_NAMES} FROM task"
-# The conditions stand here word for word as in the partial indexes: SQLite compares the text's meaning, not its outcome.
+# Each query names its index, because SQLite would guess that task_state is the better one. Conditions stand here word for
+# word as in the partial indexes: SQLite compares the text's meaning, not its outcome.
 # OR and not IN: SQLite builds a temporary table for a list of more than two, on each write too.
 _OPEN = "(state = 'waiting' OR state = 'running' OR state = 'held' OR state = 'scheduled')"
 
 INSERT = f"INSERT INTO task ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"
 GET = f"{_SELECT} WHERE id = ?"
-CLAIMABLE = f"""{_SELECT}
+CLAIMABLE = f"""{_SELECT} INDEXED BY task_claim
     WHERE state = 'waiting' AND phase = 'queued' AND parked = '' ORDER BY seq LIMIT ?"""
-UNSENT = f"""{_SELECT}
+UNSENT = f"""{_SELECT} INDEXED BY task_unsent
     WHERE state = 'waiting' AND phase = 'queued' AND parked <> 'unsupported-version' AND consumer_id = ?
     ORDER BY seq LIMIT ?"""
-UNACCEPTED = f"""{_SELECT}
+UNACCEPTED = f"""{_SELECT} INDEXED BY task_unaccepted
     WHERE state = 'waiting' AND phase = 'sent' AND consumer_id = ? ORDER BY seq"""
 OPEN_OF = f"""{_SELECT} INDEXED BY task_consumer
     WHERE consumer_id = ? AND state IN ('scheduled', 'waiting', 'held', 'running') ORDER BY seq"""
-RELEASE = """UPDATE task SET parked = '', parked_at = NULL, revision = revision + 1
+RELEASE = """UPDATE task INDEXED BY task_parked
+    SET parked = '', parked_at = NULL, revision = revision + 1
     WHERE state = 'waiting' AND phase = 'queued' AND parked <> '' AND parked = ? RETURNING id, revision"""
-DUE = f"""{_SELECT}
+DUE = f"""{_SELECT} INDEXED BY task_due
     WHERE state = 'scheduled' AND not_before <= ? ORDER BY not_before, seq LIMIT ?"""
-OVERDUE = f"""{_SELECT}
+OVERDUE = f"""{_SELECT} INDEXED BY task_deadline
     WHERE {_OPEN} AND deadline IS NOT NULL AND deadline <= ? ORDER BY deadline, seq LIMIT ?"""
-FIRST_DUE = "SELECT min(not_before) FROM task WHERE state = 'scheduled'"
-FIRST_DEADLINE = f"SELECT min(deadline) FROM task WHERE {_OPEN} AND deadline IS NOT NULL"
-COUNT_OPEN = """SELECT state, count(*) FROM task
+FIRST_DUE = """SELECT min(not_before) FROM task INDEXED BY task_due WHERE state = 'scheduled'"""
+FIRST_DEADLINE = f"""SELECT min(deadline) FROM task INDEXED BY task_deadline
+    WHERE {_OPEN} AND deadline IS NOT NULL"""
+COUNT_OPEN = """SELECT state, count(*) FROM task INDEXED BY task_state
     WHERE state IN ('scheduled', 'waiting', 'held', 'running') GROUP BY state"""
 
 _CURSOR = "tasks"
@@ -128,7 +131,7 @@ class SqliteTasks:
         before = cursors.LARGEST if after is None else cursors.decode(after, _CURSOR, int)[0]
         sql, values = task_pages.query(where, int(before), limit + 1)
         found = self._list(f"{_SELECT} WHERE {sql}", *values)
-        return cursors.page(found, limit, lambda last: cursors.encode(_CURSOR, last.seq))
+        return cursors.page(found, limit, lambda last: cursor(last.seq))
 
     def count_open(self) -> dict[TaskState, int]:
         return {STATE_OF[state]: count for state, count in self._db.rows(COUNT_OPEN)}
@@ -154,6 +157,11 @@ class SqliteTasks:
         if len(self._known) >= KNOWN:
             self._known.clear()
         self._known[record.id] = record
+
+
+def cursor(seq: int) -> str:
+    """The place in a list of tasks behind this one."""
+    return cursors.encode(_CURSOR, seq)
 
 
 _SEQ = COLUMNS.index("seq")

@@ -146,15 +146,17 @@ class Writer:
         self._db.execute("RELEASE job")
 
     def _check_transaction(self, cause: BaseException | None) -> None:
-        if not self._db.in_transaction:
-            raise StoreUnavailable(
-                "the database gave the transaction up: nothing was written"
-            ) from cause
+        if self._db.in_transaction:
+            return
+        if isinstance(cause, StoreUnavailable):
+            raise cause
+        raise StoreUnavailable("the database gave the transaction up") from cause
 
     def _give_up(self, entries: list[_Entry], cause: StoreError) -> None:
         log.error("commit failed", extra={"jobs": len(entries), "error": str(cause)})
+        kind = type(cause) if isinstance(cause, StoreUnavailable) else StoreUnavailable
         for entry in entries:
-            entry.error = StoreUnavailable(f"nothing was written: {cause}")
+            entry.error = kind(f"nothing was written: {cause}")
             entry.error.__cause__ = cause
         self._unit.forget()
         try:

@@ -12,25 +12,26 @@ STEPS: tuple[str, ...] = (m0001_first.SQL,)
 APPLICATION_ID = 0x50554C50  # "PULP", in the file's header
 
 
-def migrate(db: Connection) -> None:
-    """Run the steps that are missing, each in one transaction. StoreTooNew, StoreDamaged."""
-    _check_ours(db)
-    version = _number(db, "PRAGMA user_version")
+def check(db: Connection) -> None:
+    """Without touching the file: that it is ours (StoreDamaged) and not too new (StoreTooNew)."""
+    application = db.number("PRAGMA application_id")
+    if application != APPLICATION_ID and db.number("SELECT count(*) FROM sqlite_schema"):
+        raise StoreDamaged(
+            "the file is a database, but not one of Pulp's: give another data directory"
+        )
+    version = db.number("PRAGMA user_version")
     if version > len(STEPS):
         raise StoreTooNew(
             f"the database has schema {version} and this release knows {len(STEPS)}: "
             "install the release that wrote it, or restore a backup made before the upgrade"
         )
+
+
+def migrate(db: Connection) -> None:
+    """Run the steps that are missing, each in one transaction."""
+    version = db.number("PRAGMA user_version")
     for number in range(version + 1, len(STEPS) + 1):
         _step(db, number)
-
-
-def _check_ours(db: Connection) -> None:
-    application = _number(db, "PRAGMA application_id")
-    if application != APPLICATION_ID and _number(db, "SELECT count(*) FROM sqlite_schema"):
-        raise StoreDamaged(
-            "the file is a database, but not one of Pulp's: give another data directory"
-        )
 
 
 def _step(db: Connection, number: int) -> None:
@@ -41,8 +42,3 @@ def _step(db: Connection, number: int) -> None:
         )
     finally:
         db.rollback()
-
-
-def _number(db: Connection, sql: str) -> int:
-    row = db.row(sql)
-    return int(row[0]) if row else 0
