@@ -112,11 +112,12 @@ class ClientLink(Connection):
                 f"Message {message.id} has {len(data)} bytes; at most {MAX_WIRE_SIZE} may be sent"
             )
         self._next_tag += 1
+        self._pump.mark(self)
         if presettled:
             self._send_settled(data)
         else:
             self._queue.append((self._next_tag, data))
-            self._send_queued()
+            self.refill()
         return self._next_tag
 
     def accept(self, incoming: Incoming) -> None:
@@ -166,7 +167,7 @@ class ClientLink(Connection):
         self.close(Ended.PEER_CLOSED, condition)
 
     def on_credit(self, link: EngineLink) -> None:
-        self._send_queued()
+        self.refill()
 
     def on_message(self, data: bytes, received: Received) -> None:
         try:
@@ -179,39 +180,33 @@ class ClientLink(Connection):
     def on_outcome(self, tag: int, outcome: Outcome) -> None:
         self._events.settled(self._tags.pop(tag), outcome)
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.guarded(self._send_queued)
-
     def ended(self, reason: Ended, condition: Condition | None) -> None:
         self._queue.clear()
         self._events.closed(_sentence(reason, condition), condition.name if condition else None)
 
     # --- sending ---
 
-    def _sender_with_credit(self) -> tuple[EngineLink | None, int]:
-        """The sending link and how many messages may go out on it now."""
+    def _ready_sender(self) -> EngineLink | None:
+        """The sending link, if a message may go out on it now."""
         if self._links is None or self._engine is None or not self._up:
-            return None, 0
+            return None
         if self._reason is not None or self._paused_at is not None:
-            return None, 0
+            return None
         sender = self._links[1]
-        return sender, self._engine.credit(sender)
+        return sender if self._engine.sendable(sender) > 0 else None
 
     def _send_settled(self, data: bytes) -> None:
-        sender, credit = self._sender_with_credit()
-        if sender is not None and credit > 0 and not self._queue:
+        sender = None if self._queue else self._ready_sender()
+        if sender is not None:
             self.engine.send(sender, data, settled=True)
-            self._pump.mark(self)
 
-    def _send_queued(self) -> None:
-        sender, credit = self._sender_with_credit()
-        if sender is None:
-            return
-        for _ in range(min(credit, len(self._queue))):
+    def refill(self) -> bool:
+        count = 0
+        while self._queue and (sender := self._ready_sender()) is not None:
             tag, data = self._queue.popleft()
             self._tags[self.engine.send(sender, data, settled=False)] = tag
-            self._pump.mark(self)
+            count += 1
+        return count > 0
 
 
 class _Muted:

@@ -119,6 +119,10 @@ class Connection(asyncio.Protocol, Handler, ABC):
     @abstractmethod
     def ended(self, reason: Ended, condition: Condition | None) -> None: ...
 
+    def refill(self) -> bool:
+        """Give the engine more to send, as it has nothing left; False when there is no more."""
+        return False
+
     @property
     @abstractmethod
     def label(self) -> str:
@@ -211,8 +215,11 @@ class Connection(asyncio.Protocol, Handler, ABC):
         engine, transport = self._engine, self._transport
         if engine is None or transport is None:
             return
-        while self._paused_at is None and (data := engine.output()):
-            transport.write(data)
+        while self._paused_at is None:
+            if data := engine.output():
+                transport.write(data)
+            elif self._reason is not None or not self.refill():
+                break
         if engine.finished:
             self._leave(Ended.PEER_CLOSED)
 

@@ -25,6 +25,7 @@ from pulp.messaging.amqp.model import (
 
 _MAX_FRAME = 32 * 1024
 _INCOMING_BYTES = 4 * MAX_WIRE_SIZE  # the session window: with it 128 frames may be under way
+_OUTGOING_BYTES = 256 * 1024
 _OUTPUT_CHUNK = 64 * 1024
 _CHARS = ffi.typeof("char[]")
 _buffer = ffi.new_allocator(should_clear_after_alloc=False)
@@ -167,12 +168,18 @@ class Engine:
         link.window = window
         pn.pn_link_flow(link.pointer, window)
 
-    def credit(self, link: EngineLink) -> int:
-        """How many messages the peer takes now on this sending link."""
-        return int(pn.pn_link_credit(link.pointer))
+    def sendable(self, link: EngineLink) -> int:
+        """How many messages may be sent now on this sending link.
+
+        The peer's credit; none while the engine holds much that the peer's session window keeps back.
+        """
+        pointer = link.pointer
+        if pn.pn_session_outgoing_bytes(pn.pn_link_session(pointer)) > _OUTGOING_BYTES:
+            return 0
+        return int(pn.pn_link_credit(pointer))
 
     def send(self, link: EngineLink, data: bytes, *, settled: bool) -> int:
-        """Put one message on the wire; call only with credit. The tag comes back in `on_outcome`."""
+        """Put one message on the wire, if it is `sendable`. The tag comes back in `on_outcome`."""
         self._tag = tag = self._tag + 1
         name = tag.to_bytes(8)
         delivery = pn.pn_delivery(link.pointer, (8, ffi.from_buffer(name)))

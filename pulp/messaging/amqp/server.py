@@ -210,7 +210,8 @@ class ServerConnection(Connection):
         for data in messages:
             self._queue.append(data)
             self._queued_bytes += len(data)
-        self._send_queued()
+        self._pump.mark(self)
+        self.refill()
         if self._over_bounds():
             self.close(
                 Ended.OVERFLOW,
@@ -224,24 +225,23 @@ class ServerConnection(Connection):
         many = len(self._queue) + self._unsettled > limits.max_outgoing
         return many or self._queued_bytes > limits.max_outgoing_bytes
 
-    def _send_queued(self) -> None:
+    def refill(self) -> bool:
         """As much as the peer gives credit for and reads: the rest waits here, where it is counted."""
         link, engine = self._outgoing, self._engine
-        if link is None or engine is None or self._paused_at is not None or not self._queue:
-            return
-        count = min(engine.credit(link), len(self._queue))
-        for _ in range(count):
+        if not self._queue or link is None or engine is None or self._paused_at is not None:
+            return False
+        count = 0
+        while self._queue and engine.sendable(link) > 0:
             data = self._queue.popleft()
             self._queued_bytes -= len(data)
             engine.send(link, data, settled=link.presettled)
-        if count > 0:
-            self._unsettled += 0 if link.presettled else count
-            self._hub.sent(count)
-            self._pump.mark(self)
+            count += 1
+        self._unsettled += 0 if link.presettled else count
+        self._hub.sent(count)
+        return count > 0
 
     def on_credit(self, link: EngineLink) -> None:
-        if link is self._outgoing:
-            self._send_queued()
+        self.refill()
 
     def on_outcome(self, tag: int, outcome: Outcome) -> None:
         """No outcome moves a call (docs/WIRE.md); it only makes room."""
@@ -259,7 +259,6 @@ class ServerConnection(Connection):
         super().resume_writing()
         if self._transport is not None:
             self._transport.resume_reading()
-        self.guarded(self._send_queued)
 
     def ended(self, reason: Ended, condition: Condition | None) -> None:
         self._queue.clear()
