@@ -7,6 +7,7 @@ dpkg installs into it. Packages are written without dpkg-deb, which takes 20 ms 
 from __future__ import annotations
 
 import email.utils
+import functools
 import hashlib
 import io
 import os
@@ -170,15 +171,10 @@ def _field(stanza: str, name: str) -> str:
     )
 
 
-_architecture: list[str] = []
-
-
+@functools.cache
 def architecture() -> str:
-    """This host's dpkg architecture, asked for once."""
-    if not _architecture:
-        command = ["dpkg", "--print-architecture"]
-        _architecture.append(subprocess.check_output(command, text=True).strip())
-    return _architecture[0]
+    """This host's dpkg architecture."""
+    return subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
 
 
 def build_repository(path: Path, *, slow_seconds: int = 3) -> Repository:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pwd
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -18,8 +19,10 @@ import debrepo
 import pytest
 from debrepo import Package
 from package_hosts import AptHost, wait_until
+from package_job import PackageJob
 from pulp_agent.handlers.packages import AptSettings, handlers
 from pulp_agent.handlers.packages.apt.text import package_errors, problem
+from pulp_agent.handlers.packages.processes import load_session
 from test_packages import refused, told
 
 FIXES = {
@@ -160,6 +163,23 @@ def test_a_cancel_in_the_download_ends_it_at_once_and_changes_nothing(
     mirror.go.set()
     mirror.stalled = ""
     assert {c.outcome for c in remote.install("demofat").changes} == {"done"}
+
+
+def test_a_download_that_outlives_its_job_is_ended_by_the_resumed_one(
+    remote: AptHost, mirror: Mirror
+) -> None:
+    remote.give("demo00")
+    mirror.stalled = "demofat"
+    spool = remote.folder / "killed"
+    with remote.spawn_install("demofat", spool=spool) as process:
+        assert mirror.reached.wait(10)
+        os.killpg(process.pid, signal.SIGKILL)
+    left = load_session(spool / "stoppable.json")
+    assert left is not None and left.members()
+    mirror.stalled = ""
+    result = remote.install("demofat", job=PackageJob(spool, resumed=True))
+    assert told(result) == {("demofat", "install", None, "1.0", "done")}
+    assert not left.members()
 
 
 def test_a_call_whose_time_ends_in_the_download_is_timed_out(

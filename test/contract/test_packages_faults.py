@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from package_hosts import HOSTS, AptHost, wait_until
 from package_job import PackageJob
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.processes import Session, load_session
+from pulp_agent.handlers.packages.record import Record
 from test_packages import change, refused, told
 
 from pulp.rmi.interfaces import PackagesResult
@@ -89,6 +91,18 @@ def test_without_repositories_and_metadata_nothing_can_be_planned(host: AptHost)
     host.repository.path.rename(host.folder / "hidden")
     refused("fetch", host.install, "demo")
     refused("fetch", host.install, "demo", dry_run=True)
+
+
+def test_a_full_disk_of_the_agent_is_told_as_such(
+    host: AptHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Record, "save", full)
+    error = refused("no-space", host.install, "demo")
+    assert "No space left" in str(error)
+    assert host.installed() == {}
 
 
 # --- cancel and time limits before the commit ---
@@ -226,25 +240,24 @@ def test_a_job_killed_before_its_commit_starts_afresh(host: AptHost) -> None:
 
 
 def test_a_script_that_fails_in_the_resumed_run_is_told(host: AptHost) -> None:
-    (host.root / "etc/allow-demofail").touch()
+    failing = {"postinst": "echo no luck >&2; exit 1"}
+    host.publish("demolate", "1.0", depends="demogate", scripts=failing)
     host.close_gate()
     spool = host.folder / "killed"
-    with host.spawn_install("demogate", "demofail", spool=spool) as process:
+    with host.spawn_install("demolate", spool=spool) as process:
         host.wait_for_gate()
         os.killpg(process.pid, signal.SIGKILL)
         kill_all(session_of(spool))
-    (host.root / "etc/allow-demofail").unlink()
     host.open_gate()
-    already = "demofail" in host.installed()
-    job = PackageJob(spool, resumed=True)
-    if already:  # it came before demogate in the first run
-        assert {c.outcome for c in host.install("demogate", "demofail", job=job).changes} == {
-            "done"
-        }
-        return
-    error = refused("script", host.install, "demogate", "demofail", job=job)
-    assert change(error.details, "demogate").outcome == "done"
-    assert change(error.details, "demofail").outcome == "failed"
+    error = refused("script", host.install, "demolate", job=PackageJob(spool, resumed=True))
+    assert "no luck" in str(error)
+    assert told(error.details) == {
+        ("demolate", "install", None, "1.0", "failed"),
+        ("demogate", "install", None, "1.0", "done"),
+    }
+    assert error.details.scripts_failed == ["demolate"]
+    assert error.details.repaired
+    assert not host.interrupted()
 
 
 def test_what_somebody_else_left_half_done_is_repaired_first(host: AptHost) -> None:

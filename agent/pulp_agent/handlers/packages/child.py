@@ -11,7 +11,7 @@ from pathlib import Path
 from pulp_agent.handlers.packages.processes import ScriptEnder
 
 _POLL = 0.05  # s between two looks at the child
-_PATIENCE = 10.0  # s a child may take to end after SIGINT before it is killed
+_PATIENCE = 5.0  # s a child may take to end after SIGINT before it is killed
 
 
 class Child:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from pulp.rmi.interfaces import Change, PackagesResult
 from pulp_agent.handlers.base import HandlerError
@@ -10,6 +12,7 @@ from pulp_agent.handlers.packages import record as records
 from pulp_agent.handlers.packages.base import Backend, Operation, Report, Request, State
 from pulp_agent.handlers.packages.changes import changed, unmet, verify
 from pulp_agent.handlers.packages.planning import Planner
+from pulp_agent.handlers.packages.policy import name_list
 from pulp_agent.handlers.packages.record import Record
 from pulp_agent.handlers.packages.run import Run
 from pulp_agent.handlers.packages.verdict import failure
@@ -20,16 +23,29 @@ _COMMITS = 3  # attempts of a commit that something interrupts
 def execute(backend: Backend, request: Request, run: Run) -> PackagesResult:
     """Do what `request` asks for. Every `HandlerError` carries the PackagesResult of what was done all the same."""
     try:
-        if request.dry_run:
-            return _simulate(backend, request, run)
-        if run.job.resumed:
-            backend.settle(run)
-        record = records.load(run.job.spool)
-        if record is None:
-            record = Record(before=backend.state(), history_mark=backend.history_mark())
+        with _disk_errors():
+            if request.dry_run:
+                return _simulate(backend, request, run)
+            if run.job.resumed:
+                backend.settle(run)
+            record = records.load(run.job.spool) or _new_record(backend)
     except HandlerError as error:
         raise _with_details(error, _summary(backend, request, run)) from error
     return Execution(backend, request, run, record).result()
+
+
+def _new_record(backend: Backend) -> Record:
+    return Record(before=backend.state(), history_mark=backend.history_mark())
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """What the host's disk or process table refuses, as an error of the closed list."""
+    try:
+        yield
+    except OSError as error:
+        code = "no-space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "internal"
+        raise HandlerError(code, f"the host refused: {error}") from error
 
 
 def _simulate(backend: Backend, request: Request, run: Run) -> PackagesResult:
@@ -77,10 +93,13 @@ class Execution:
 
     def result(self) -> PackagesResult:
         try:
-            report = self._carry_out()
-            with self._run.phase("verify"):
-                return self._conclude(report)
+            with _disk_errors():
+                report = self._carry_out()
+                with self._run.phase("verify"):
+                    return self._conclude(report)
         except HandlerError as error:
+            with suppress(HandlerError):
+                self._hold_again(self._backend.state())
             raise _with_details(error, self._details()) from error
 
     # --- the course ---
@@ -169,10 +188,10 @@ class Execution:
 
     def _conclude(self, report: Report) -> PackagesResult:
         after = self._backend.state()
-        self._hold_again(after)
         changes = self._verified(after)
         if problem := failure(changes, unmet(self._request, after, self._backend.key), report):
             raise problem
+        self._hold_again(after)
         return self._account(changes, after)
 
     def _hold_again(self, after: State) -> None:
@@ -183,8 +202,15 @@ class Execution:
             for key, state in after.items()
             if not state.held and key in before and before[key].held
         ]
-        if lost and self._run.committed:
+        if not lost or not self._run.committed:
+            return
+        try:
             self._run.patiently(lambda: self._backend.hold(lost, self._run))
+        except HandlerError as error:
+            names = name_list(package.name for package in lost)
+            raise HandlerError(
+                "partial", f"{names} could not be put on hold again: {error}"
+            ) from error
 
     def _details(self) -> PackagesResult:
         """What is known of the host after a failure."""

@@ -95,6 +95,12 @@ def load_session(path: Path) -> Session | None:
         return None
 
 
+def end_session(session: Session) -> None:
+    """Kill all that still runs of a session that has changed nothing. What it had downloaded in part is used or replaced."""
+    for process in session.members():
+        _signal(process, signal.SIGKILL)
+
+
 def _boot_id() -> str:
     return _BOOT_ID.read_text().strip()
 

@@ -136,16 +136,21 @@ class AptBackend:
 
     def hold(self, packages: Sequence[PackageState], run: Run) -> None:
         names = [word(PackageSpec(name=p.name, arch=p.arch)) for p in packages]
-        done = subprocess.run(
-            ["apt-mark", "hold", *names],
-            check=False,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_HOLD_TIMEOUT,
-        )
+        try:
+            done = subprocess.run(
+                ["apt-mark", "hold", *names],
+                check=False,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_HOLD_TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise HandlerError(
+                "internal", f"apt-mark took longer than {_HOLD_TIMEOUT:g} s"
+            ) from error
         if done.returncode != 0:
             raise problem(done.stderr)
 

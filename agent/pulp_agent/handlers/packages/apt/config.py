@@ -26,7 +26,7 @@ _OWN = {
     "LC_ALL": "C.UTF-8",  # texts are read by programs
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
-_INHERITED = ("HOME", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "TMPDIR")
+_INHERITED = ("APT_CONFIG", "HOME", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "TMPDIR")
 _READ_TIMEOUT = 60.0  # s
 
 

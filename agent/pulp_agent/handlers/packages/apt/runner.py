@@ -11,13 +11,19 @@ from pulp_agent.handlers.packages.apt.settings import AptSettings
 from pulp_agent.handlers.packages.apt.text import package_errors, problem
 from pulp_agent.handlers.packages.base import Report
 from pulp_agent.handlers.packages.child import Child, Tail
-from pulp_agent.handlers.packages.processes import ScriptEnder, Session, load_session
+from pulp_agent.handlers.packages.processes import (
+    ScriptEnder,
+    Session,
+    end_session,
+    load_session,
+)
 from pulp_agent.handlers.packages.run import Run
 
 TOOLS = frozenset({"apt-get", "dpkg"})
 """Never signalled while they change the host."""
 
-_SESSION = "session.json"
+_COMMIT = "session.json"
+_STOPPABLE = "stoppable.json"
 _STATUS = "apt-status"
 _BEGUN = re.compile(r"^(?:Preparing to unpack|Unpacking|Setting up|Removing) ", re.MULTILINE)
 _POLL = 0.1  # s
@@ -50,6 +56,7 @@ class Runner:
                 raise HandlerError("timeout", f"apt-get took longer than {limit:g} s ({phase})")
 
         child, follow = self._start(arguments, run, phase=phase, env=env)
+        Session.of(child.pid).save(run.spool / _STOPPABLE)
         status = child.wait_stoppable(tick)
         follow()
         text = child.text()
@@ -72,8 +79,13 @@ class Runner:
 
     def settle(self, run: Run) -> None:
         """Wait for what an earlier process of this execution left running: first for the tools, then, for a while, for the
-        scripts of tools that died. A script that still runs when dpkg runs it again would do its work twice at once."""
-        session = load_session(run.spool / _SESSION)
+        scripts of tools that died. A script that still runs when dpkg runs it again would do its work twice at once.
+
+        What was only planning or downloading is ended."""
+        stoppable = load_session(run.spool / _STOPPABLE)
+        if stoppable is not None:
+            end_session(stoppable)
+        session = load_session(run.spool / _COMMIT)
         if session is None:
             return
         patience = self._ender(session, max(run.job.remaining(), self._settings.leftover_timeout))
@@ -108,7 +120,7 @@ class Runner:
 
     def _watch(self, child: Child, follow: Callable[[], None], run: Run, limit: float) -> Report:
         session = Session.of(child.pid)
-        session.save(run.spool / _SESSION)
+        session.save(run.spool / _COMMIT)
         ender = self._ender(session, limit)
         status = child.wait_committed(follow, ender)
         follow()
