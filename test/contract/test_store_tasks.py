@@ -377,7 +377,7 @@ def matches(where: TaskFilter, record: TaskRecord) -> bool:
     )
 
 
-@pytest.mark.parametrize("where", FILTERS, ids=str)
+@pytest.mark.parametrize("where", FILTERS, ids=range(len(FILTERS)))
 def test_a_page_holds_what_the_filter_says(store: Store, where):
     added = add_tasks(
         store,

@@ -351,7 +351,9 @@ def test_what_was_signed_is_verified(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "signature", [SIGNER.sign(b"other"), b"", b"x" * 64, SIGNER.sign(b"data")[:-1]]
+    "signature",
+    [SIGNER.sign(b"other"), b"", b"x" * 64, SIGNER.sign(b"data")[:-1]],
+    ids=["of other bytes", "empty", "made up", "cut off"],
 )
 def test_another_signature_is_refused(signature: bytes) -> None:
     with pytest.raises(BadSignature, match="does not fit"):
