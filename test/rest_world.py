@@ -149,7 +149,7 @@ class Rest:
             tasks=self.tasks,
             users=self.users,
             tokens=self.tokens,
-            ready=lambda: self.ready(),
+            ready=lambda: bool(self.ready()),
         )
 
     def app(self, waiters: int = 5000) -> App:

@@ -1,0 +1,329 @@
+"""Tasks as they are shown: what each state waits for, cancel, and the history that their ends write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from rest_world import NOON, OPERATOR, VIEWER, Rest, agent_info
+
+from pulp.common.ids import new_id
+from pulp.common.times import DAY, HOUR, to_datetime
+from pulp.common.windows import Window
+from pulp.rmi.interfaces import (
+    INSTALL,
+    PROFILE,
+    REMOVE,
+    UPDATE,
+    UPDATE_ALL,
+    Change,
+    Method,
+    Packages,
+    PackagesResult,
+    ProfileResult,
+)
+from pulp.server.api.errors import Forbidden, NotFound, TaskIsFinal
+from pulp.server.api.packages import TASK_CLASSES, ConsumerTask
+from pulp.server.api.types import ActionBody, PackagesActionBody, TaskView, UpdateAllBody
+from pulp.server.api.waiting import waiting_for
+from pulp.server.db.base import TaskFilter, UnitOfWork
+from pulp.server.domain.consumer import Consumer
+from pulp.server.domain.task import Call, TaskError, TaskRecord, TaskState
+from pulp.server.tasking.context import Context
+from pulp.server.tasking.task import TaskKinds
+
+KINDS = TaskKinds(TASK_CLASSES)
+
+
+@pytest.fixture(autouse=True)
+def web1(rest: Rest) -> None:
+    rest.register("web1", agent=agent_info(), online=True, last_seen=NOON - HOUR)
+
+
+def install(rest: Rest, **body: Any) -> TaskView:
+    return rest.consumers.install(OPERATOR, "web1", PackagesActionBody(packages=["nginx"], **body))
+
+
+def record(state: TaskState, **changes: Any) -> TaskRecord:
+    return TaskRecord(
+        id=new_id(),
+        kind="packages.install",
+        version=1,
+        args=b"{}",
+        requested_by="olga",
+        created_at=NOON,
+        accept_by=NOON + DAY,
+        expires=NOON + 2 * DAY,
+        timeout=HOUR,
+        state=state,
+        consumer_id="web1",
+    ).replace(**changes)
+
+
+def consumer(*, online: bool) -> Consumer:
+    return Consumer(
+        id="web1",
+        uid="u",
+        registered_at=NOON,
+        fingerprints=[],
+        csr_fingerprint="",
+        certificate="",
+        online=online,
+        last_seen=NOON - HOUR,
+    )
+
+
+WINDOW = Window(NOON + HOUR, NOON + 3 * HOUR)
+S = TaskState
+
+
+@pytest.mark.parametrize(
+    ("task", "online", "code", "since", "until"),
+    [
+        (record(S.SCHEDULED, not_before=NOON + HOUR), True, "start-time", 0, HOUR),
+        (record(S.WAITING), True, "queue", 0, DAY),
+        (record(S.WAITING), False, "agent-offline", -HOUR, DAY),
+        (
+            record(S.WAITING, parked="agent-offline", parked_at=NOON + 5),
+            True,
+            "agent-offline",
+            -HOUR,
+            DAY,
+        ),
+        (record(S.WAITING, parked="agent-busy", parked_at=NOON + 5), True, "agent-busy", 5, DAY),
+        (
+            record(S.WAITING, parked="unsupported-version", parked_at=NOON + 5),
+            False,
+            "unsupported-version",
+            5,
+            DAY,
+        ),
+        (record(S.WAITING, phase="sent", sent_at=NOON + 7), True, "agent-accept", 7, DAY),
+        (record(S.WAITING, phase="sent", sent_at=NOON + 7), False, "agent-offline", -HOUR, DAY),
+        (record(S.HELD, accepted_at=NOON + 9, window=WINDOW), True, "window", 9, HOUR),
+        (
+            record(S.HELD, accepted_at=NOON + 9, starts=NOON - HOUR, window=WINDOW),
+            True,
+            "agent",
+            9,
+            2 * DAY,
+        ),
+        (record(S.RUNNING, phase="ready", accepted_at=NOON + 9), True, "lane", 9, 2 * DAY),
+        (record(S.RUNNING, phase="commit", started_at=NOON + 11), True, "agent", 11, 11 + HOUR),
+    ],
+)
+def test_whatever_is_not_over_names_what_it_waits_for(
+    task: TaskRecord, online: bool, code: str, since: int, until: int
+) -> None:
+    found = waiting_for(task, consumer(online=online), NOON)
+    assert found is not None
+    assert (found.code, found.since, found.until) == (
+        code,
+        to_datetime(NOON + since),
+        to_datetime(NOON + until),
+    )
+
+
+@pytest.mark.parametrize("state", [s for s in TaskState if s.final])
+def test_what_is_over_waits_for_nothing(state: TaskState) -> None:
+    assert waiting_for(record(state), consumer(online=True), NOON) is None
+
+
+def test_a_list_knows_every_tasks_own_consumer(rest: Rest) -> None:
+    rest.register("web2", agent=agent_info(), online=False)
+    rest.consumers.install(OPERATOR, "web2", PackagesActionBody(packages=["nginx"]))
+    install(rest)
+    items = rest.tasks.list(VIEWER, TaskFilter(), after=None, limit=10).items
+    codes = {t.consumer_id: t.waiting_for.code for t in items if t.waiting_for}
+    assert codes == {"web1": "queue", "web2": "agent-offline"}
+
+
+def test_cancel_ends_what_no_agent_has_and_asks_for_the_rest(rest: Rest) -> None:
+    queued, sent = install(rest), install(rest)
+    call = Call(class_="Packages", method="install", version=1, args=b"{}")
+    rest.change_task(sent.id, call=call, phase="sent")
+    assert rest.tasks.cancel(OPERATOR, queued.id).state == "canceled"
+    asked = rest.tasks.cancel(OPERATOR, sent.id)
+    assert (asked.state, asked.cancel_requested) == ("waiting", True)
+
+
+def test_what_is_over_cannot_be_canceled(rest: Rest) -> None:
+    task = install(rest)
+    rest.tasks.cancel(OPERATOR, task.id)
+    with pytest.raises(TaskIsFinal, match="canceled"):
+        rest.tasks.cancel(OPERATOR, task.id)
+    with pytest.raises(Forbidden):
+        rest.tasks.cancel(VIEWER, task.id)
+
+
+@pytest.mark.parametrize("task_id", ["", "x", "../etc", new_id(), "\ud800"])
+def test_an_unknown_task_is_not_found(rest: Rest, task_id: str) -> None:
+    with pytest.raises(NotFound):
+        rest.tasks.show(VIEWER, task_id)
+
+
+# --- the task classes ---
+
+CHANGES = [
+    Change(name="nginx", arch="amd64", action="install", to="1.2", requested=True, outcome="done"),
+    Change(name="libc", arch="amd64", action="upgrade", from_="1", to="2", outcome="done"),
+    Change(name="other", action="remove", from_="3", outcome="not-done"),
+]
+DONE = PackagesResult(backend="apt", changed=True, changes=CHANGES)
+
+
+class Fired:
+    """An agent that only notes what it is called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Method, dict[str, Any]]] = []
+        self.packages: Packages[None] = Packages(self._invoke)
+
+    def _invoke(self, method: Method, args: msgspec.Struct) -> None:
+        self.calls.append((method, msgspec.to_builtins(args)))
+
+
+def load(rest: Rest, view: TaskView) -> ConsumerTask:
+    task = KINDS.load(rest.task(view.id))
+    assert isinstance(task, ConsumerTask)
+    return task
+
+
+def succeed(rest: Rest, view: TaskView, result: Any) -> None:
+    """What the reply listener does with a final success."""
+
+    def job(uow: UnitOfWork) -> None:
+        task = load(rest, view)
+        task.succeeded(
+            Context.of(uow, NOON + 5),
+            msgspec.convert(result, task.result_type(), from_attributes=True),
+        )
+        uow.tasks.save(task.record)
+
+    rest.store.write(job)
+
+
+def events(rest: Rest) -> list[tuple[str, Any]]:
+    page = rest.history.list(VIEWER, "web1", newest_first=False).items[1:]
+    return [(e.type, msgspec.json.decode(e.details)) for e in page]
+
+
+def start(rest: Rest, action: str, **body: Any) -> TaskView:
+    api = rest.consumers
+    match action:
+        case "update_all":
+            return api.update_all(OPERATOR, "web1", UpdateAllBody(**body))
+        case "refresh_profile":
+            return api.refresh_profile(OPERATOR, "web1", ActionBody(**body))
+    made: TaskView = getattr(api, action)(
+        OPERATOR, "web1", PackagesActionBody(packages=["nginx"], **body)
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("action", "method", "sent"),
+    [
+        ("install", INSTALL, {"packages": [{"name": "nginx"}], "policy": {}, "dry_run": True}),
+        ("update", UPDATE, {"packages": [{"name": "nginx"}], "policy": {}, "dry_run": True}),
+        ("remove", REMOVE, {"packages": [{"name": "nginx"}], "policy": {}, "dry_run": True}),
+        ("update_all", UPDATE_ALL, {"security_only": False, "policy": {}, "dry_run": True}),
+        ("refresh_profile", PROFILE, {}),
+    ],
+)
+def test_run_fires_one_call(rest: Rest, action: str, method: Method, sent: dict[str, Any]) -> None:
+    body = {} if action == "refresh_profile" else {"dry_run": True}
+    task, agent = load(rest, start(rest, action, **body)), Fired()
+    rest.store.read(lambda uow: task.run(Context.of(uow, NOON, agent)))  # type: ignore[arg-type]
+    assert agent.calls == [(method, sent)]
+    assert task.method == method
+
+
+@pytest.mark.parametrize(
+    ("action", "type_"),
+    [
+        ("install", "packages_installed"),
+        ("update", "packages_updated"),
+        ("update_all", "packages_updated"),
+        ("remove", "packages_removed"),
+    ],
+)
+def test_confirmed_success_writes_every_changed_package_once(
+    rest: Rest, action: str, type_: str
+) -> None:
+    view = start(rest, action)
+    succeed(rest, view, DONE)
+    ((found, details),) = events(rest)
+    assert found == type_
+    assert details["packages"] == [
+        {
+            "name": "nginx",
+            "arch": "amd64",
+            "from": None,
+            "to": "1.2",
+            "action": "install",
+            "requested": True,
+            "outcome": "done",
+        },
+        {
+            "name": "libc",
+            "arch": "amd64",
+            "from": "1",
+            "to": "2",
+            "action": "upgrade",
+            "requested": False,
+            "outcome": "done",
+        },
+    ]
+    event = rest.history.list(VIEWER, "web1").items[0]
+    assert (event.originator, event.task_id) == (OPERATOR.login, view.id)
+    assert rest.tasks.show(VIEWER, view.id).state == "finished"
+
+
+def test_nothing_changed_or_a_dry_run_writes_no_history(rest: Rest) -> None:
+    succeed(rest, install(rest), PackagesResult(backend="apt"))
+    succeed(rest, install(rest, dry_run=True), DONE)
+    planned = PackagesResult(backend="apt", dry_run=True, changed=True, changes=CHANGES)
+    succeed(rest, install(rest), planned)
+    assert events(rest) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "type_"),
+    [
+        ("not-found", "error", "action_failed"),
+        ("timeout", "timed_out", "action_failed"),
+        ("canceled", "canceled", "action_canceled"),
+        ("window-missed", "missed", "window_missed"),
+    ],
+)
+def test_a_failure_writes_what_the_table_says(
+    rest: Rest, code: str, state: str, type_: str
+) -> None:
+    view = install(rest)
+
+    def job(uow: UnitOfWork) -> None:
+        rest.queue.end(
+            uow, rest.task(view.id), TaskError(code=code, message="no such package"), NOON
+        )
+
+    rest.store.write(job)
+    ((found, details),) = events(rest)
+    assert (found, details["code"], details["action"]) == (type_, code, "packages.install")
+    assert rest.tasks.show(VIEWER, view.id).state == state
+
+
+def profile(hash_: str) -> ProfileResult:
+    return ProfileResult(hash=hash_, packages=[{"name": "nginx", "version": "1.2"}])
+
+
+def test_a_refreshed_profile_is_kept_and_a_change_of_it_is_history(rest: Rest) -> None:
+    with pytest.raises(NotFound, match="refresh-profile"):
+        rest.consumers.profile(VIEWER, "web1")
+    for hash_ in ("a", "a", "b"):
+        succeed(rest, start(rest, "refresh_profile"), profile(hash_))
+    shown = rest.consumers.profile(VIEWER, "web1")
+    assert (shown.hash, shown.at) == ("b", to_datetime(NOON + 5))
+    assert msgspec.json.decode(shown.packages) == [{"name": "nginx", "version": "1.2"}]
+    assert events(rest) == [("profile_changed", {"from": "a", "to": "b", "packages": 1})]
