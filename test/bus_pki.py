@@ -56,6 +56,15 @@ class Authority:
         )
         return Identity(file, fingerprint)
 
+    def certify(self, key_pem: str, common_name: str) -> tuple[str, str]:
+        """A certificate (PEM) of a key made elsewhere, and its fingerprint."""
+        key = serialization.load_pem_private_key(key_pem.encode(), None)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        certificate = self._sign(subject, key.public_key())
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return pem, hashlib.sha256(der).hexdigest()
+
     def _sign(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, ca: bool = False
     ) -> x509.Certificate:

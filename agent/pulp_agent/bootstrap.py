@@ -76,7 +76,7 @@ async def _live(
     _log.info("pulp-agent is stopping; running jobs go on")
     await errands.stop()
     await agent.stop()
-    link.state = "stopped"
+    link.state, link.problem = "stopped", ""
     status.write()
 
 

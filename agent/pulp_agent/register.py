@@ -6,6 +6,7 @@ the same registration.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,8 +71,17 @@ class _Problem(Struct):
 
 
 def register(home: Home, wish: Wish, https: Https) -> Registration:
-    """Leaves a data directory with which the agent can run. RegistrationError, HttpsError, HomeError."""
+    """Leaves a data directory with which the agent can run. RegistrationError, HttpsError; HomeError also while an agent
+    runs on it."""
     home.make()
+    lock = home.lock()
+    try:
+        return _register(home, wish, https)
+    finally:
+        os.close(lock)
+
+
+def _register(home: Home, wish: Wish, https: Https) -> Registration:
     key_pem, csr = _key_and_csr(home, wish)
     body = {"id": wish.consumer_id, "csr": csr, "token": wish.token}
     status, answer = https.post(wish.server, ROUTE, msgspec.json.encode(body))
@@ -91,9 +101,14 @@ def _key_and_csr(home: Home, wish: Wish) -> tuple[str, str]:
 
 def _read(answer: bytes) -> _Answer:
     try:
-        return msgspec.json.decode(answer, type=_Answer)
+        read = msgspec.json.decode(answer, type=_Answer)
     except msgspec.MsgspecError as error:
         raise RegistrationError(f"the server's answer cannot be read: {error}") from error
+    if not read.messaging.urls or not read.ca:
+        raise RegistrationError(
+            "the server names no address or no CA for its agents: set messaging.urls there"
+        )
+    return read
 
 
 def _keep(home: Home, wish: Wish, key_pem: str, answer: _Answer) -> Registration:

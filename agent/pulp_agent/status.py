@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -62,10 +62,9 @@ def read_status(home: Home) -> Status | None:
 
 
 def runs(status: Status) -> bool:
+    """Is the process that wrote it alive? A dead one that nobody has waited for yet is not."""
     try:
-        os.kill(status.pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{status.pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
         return False
-    except PermissionError:
-        return True
-    return True
+    return state != "Z"
