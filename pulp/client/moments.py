@@ -10,24 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from pulp.client.errors import BadUsage
+from pulp.client.days import FORMS, WEEKDAYS, UnclearTime, named_days
 from pulp.common.times import format_duration, parse_duration
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
 _UNITS = {
     "second": "s",
     "sec": "s",
@@ -39,47 +24,34 @@ _UNITS = {
 }
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?(z|utc|[+-]\d\d:\d\d)")
+_ISO_T = re.compile(r"^(\d{4}-\d\d-\d\d)t(?=\d)")
 _CLOCK = re.compile(
     r"(\d{1,2}):(\d\d)(?::(\d\d))?\s?(am|pm)?(?![\w:.])|(\d{1,2})\s?(am|pm)\b|\bnoon\b"
 )
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_NUMERIC_DATE = re.compile(r"\d{1,4}[/.]\d{1,2}([/.]\d{1,4})?\.?|\d{1,2}-\d{1,2}(-\d{2,4})?")
-_DAY_FIRST = re.compile(r"(\d{1,2})(?:st|nd|rd|th)? ([a-z]{3,9})\.?(?: (\d{4}))?")
-_MONTH_FIRST = re.compile(r"([a-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?(?: (\d{4}))?")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
-
-_FORMS = (
-    "write it as 'tuesday 12:00', 'tomorrow 3:30', '12:00', 'in 10m', "
-    "'2026-12-01 12:00' or 2026-12-01T12:00:00Z"
-)
-
-
-class UnclearTime(BadUsage):
-    """`text` means no moment, or more than one; the sentence says what would be clear."""
-
-    def __init__(self, text: str, why: str) -> None:
-        super().__init__(f"time {text!r}: {why}")
 
 
 def parse_moment(text: str, *, now: datetime, zone: tzinfo) -> datetime:
     """The moment ahead of `now` that `text` says, in `zone` or in the zone it names. UnclearTime otherwise."""
     try:
-        return _moment(text, now, zone)
+        return _moment(text, now.astimezone(UTC), zone).astimezone(zone)
     except OverflowError:
         raise UnclearTime(text, "it is beyond the year 9999") from None
 
 
 def _moment(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """`now` is in UTC and so is all arithmetic: within a zone Python reckons by the clock on the wall."""
     said = " ".join(text.lower().replace(",", " ").split())
     if _RFC3339.fullmatch(said):
-        return _ahead(text, _rfc3339(text, said).astimezone(zone), now)
+        return _ahead(text, _rfc3339(text, said), now)
     if said.startswith("in "):
-        return now.astimezone(zone) + timedelta(milliseconds=span(text, said[3:]))
+        return now + timedelta(milliseconds=span(text, said[3:]))
+    said = _ISO_T.sub(r"\1 ", said)
     if said.endswith((" utc", " z")):
         said, zone = said.rsplit(" ", 1)[0], UTC
     clock, day = _split(text, said)
     wanted = _Wanted(text, clock, now, zone)
-    return wanted.first(_days(text, day, now.astimezone(zone).date()), day)
+    return wanted.first(named_days(text, day, now.astimezone(zone).date()), day)
 
 
 def describe(moment: datetime, zone: tzinfo) -> str:
@@ -135,29 +107,31 @@ class _Wanted:
             raise UnclearTime(
                 self.text,
                 f"{naive:%Y-%m-%d %H:%M} comes twice, as the clocks go back then: "
-                f"write {_rfc(ahead[0])} for the first or {_rfc(ahead[1])} for the second",
+                f"write {self._rfc(ahead[0])} for the first or {self._rfc(ahead[1])} for the second",
             )
         return ahead[0] if ahead else None
 
     def _jumped_over(self, naive: datetime) -> datetime | None:
         after, before = (
-            naive.replace(tzinfo=self.zone, fold=fold).astimezone(UTC).astimezone(self.zone)
-            for fold in (0, 1)
+            naive.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1)
         )
         if after <= self.now:
             return None
         raise UnclearTime(
             self.text,
             f"{naive:%Y-%m-%d %H:%M} does not exist, as the clocks go forward over it: "
-            f"write {_rfc(before)} or {_rfc(after)}",
+            f"write {self._rfc(before)} or {self._rfc(after)}",
         )
+
+    def _rfc(self, moment: datetime) -> str:
+        return moment.astimezone(self.zone).isoformat(timespec="seconds")
 
     def _now(self) -> str:
         return f"{self.now.astimezone(self.zone):%Y-%m-%d %H:%M %Z}"
 
 
 def local_readings(naive: datetime, zone: tzinfo) -> list[datetime]:
-    """The real moments at which a clock in `zone` shows this: one, none (jumped over) or two (passed twice), in order."""
+    """The real moments at which a clock in `zone` shows this: one, none (jumped over) or two (passed twice), in order, in UTC."""
     readings: list[datetime] = []
     for fold in (0, 1):
         moment = naive.replace(tzinfo=zone, fold=fold).astimezone(UTC)
@@ -165,7 +139,7 @@ def local_readings(naive: datetime, zone: tzinfo) -> list[datetime]:
             continue
         if moment not in readings:
             readings.append(moment)
-    return [moment.astimezone(zone) for moment in sorted(readings)]
+    return sorted(readings)
 
 
 def _ahead(text: str, moment: datetime, now: datetime) -> datetime:
@@ -176,14 +150,15 @@ def _ahead(text: str, moment: datetime, now: datetime) -> datetime:
 
 
 def _rfc3339(text: str, said: str) -> datetime:
+    clock = said[11:].replace(" ", "").replace("utc", "z")
     try:
-        return datetime.fromisoformat(said.replace("utc", "z").replace(" ", "").upper())
+        return datetime.fromisoformat(f"{said[:10]}t{clock}".upper())
     except ValueError:
         try:
             date.fromisoformat(said[:10])
         except ValueError as error:
             raise UnclearTime(text, f"{said[:10]} is no day of the calendar ({error})") from None
-        raise UnclearTime(text, _FORMS) from None
+        raise UnclearTime(text, FORMS) from None
 
 
 def _split(text: str, said: str) -> tuple[time, str]:
@@ -200,12 +175,12 @@ def _no_clock(said: str) -> str:
     if "midnight" in said:
         return "midnight belongs to two days: write 00:00 with the day that it begins"
     if said.isdigit():
-        return f"{said} could be a day or an hour: {_FORMS}"
+        return f"{said} could be a day or an hour: {FORMS}"
     try:
-        known = not said or next(_days(said, said, date(2026, 1, 1)), None) is not None
+        known = not said or next(named_days(said, said, date(2026, 1, 1)), None) is not None
     except UnclearTime as error:
         return str(error).partition(": ")[2]
-    return "it names no time of day: add one, as in 'tuesday 12:00'" if known else _FORMS
+    return "it names no time of day: add one, as in 'tuesday 12:00'" if known else FORMS
 
 
 def _clock(text: str, found: re.Match[str]) -> time:
@@ -225,73 +200,3 @@ def _clock(text: str, found: re.Match[str]) -> time:
         raise UnclearTime(
             text, f"{found[0].strip()} is no time of day (00:00 to 23:59:59)"
         ) from None
-
-
-def _days(text: str, day: str, today: date) -> Iterator[date]:
-    """The days that `day` can mean, the nearest first."""
-    one = timedelta(days=1)
-    if day == "":
-        return iter((today, today + one))
-    if day == "today":
-        return iter((today,))
-    if day == "tomorrow":
-        return iter((today + one,))
-    if (number := _weekday(day)) is not None:
-        first = today + timedelta(days=(number - today.weekday()) % 7)
-        return iter((first, first + 7 * one))
-    if _ISO_DATE.fullmatch(day):
-        return iter((_date(text, int(day[:4]), int(day[5:7]), int(day[8:])),))
-    return _named_month(text, day, today)
-
-
-def _named_month(text: str, day: str, today: date) -> Iterator[date]:
-    if found := _DAY_FIRST.fullmatch(day):
-        number, name, year = found.groups()
-    elif found := _MONTH_FIRST.fullmatch(day):
-        name, number, year = found.groups()
-    else:
-        raise UnclearTime(text, _unclear_day(day))
-    month = next((i for i, m in enumerate(_MONTHS, 1) if _names(name, m)), None)
-    if month is None:
-        raise UnclearTime(text, _unclear_day(day))
-    years = [int(year)] if year else range(today.year, today.year + 9)  # 29 february comes by then
-    days = [d for y in years if (d := _possible(y, month, int(number))) is not None]
-    if not days:
-        raise UnclearTime(text, f"{day} is no day of the calendar")
-    return iter(days)
-
-
-def _unclear_day(day: str) -> str:
-    if _NUMERIC_DATE.fullmatch(day):
-        return f"{day} does not say which number is the month: write 2026-12-01 or '1 december'"
-    first, _, rest = day.partition(" ")
-    if first in ("next", "this", "coming") and _weekday(rest) is not None:
-        return f"{day!r} is read in two ways: write {rest!r} for the next one ahead, or its date"
-    return f"{day!r} names no day: {_FORMS}"
-
-
-def _weekday(day: str) -> int | None:
-    return next((i for i, name in enumerate(WEEKDAYS) if _names(day, name.lower())), None)
-
-
-def _names(word: str, name: str) -> bool:
-    """`tue`, `tues`, `tuesday`: at least three letters of the name."""
-    return len(word) >= 3 and name.startswith(word)
-
-
-def _date(text: str, year: int, month: int, day: int) -> date:
-    found = _possible(year, month, day)
-    if found is None:
-        raise UnclearTime(text, f"{year:04}-{month:02}-{day:02} is no day of the calendar")
-    return found
-
-
-def _possible(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def _rfc(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")

@@ -18,6 +18,7 @@ from pulp.client.errors import BadUsage
 
 DEFAULT_PORT = 8443
 _HTTPS_PORT = 443
+_BARE = (("", "", ""), ("/", "", ""))  # path, query, fragment
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 _HEADER = "# pulp-admin's login. Written by `pulp-admin login`; the token is a secret.\n"
 
@@ -121,7 +122,7 @@ def read_ca(path: Path) -> str:
 def normal_url(text: str) -> str:
     """`https://host:8443/` → `https://host:8443`; a host without a scheme is at the port that a Pulp server has unless told
     otherwise. BadUsage for anything but HTTPS."""
-    url = text.strip().rstrip("/")
+    url = text.strip()
     bare = "://" not in url
     try:
         parts = urlsplit(f"https://{url}" if bare else url)
@@ -131,7 +132,7 @@ def normal_url(text: str) -> str:
     host = parts.hostname or ""
     if parts.scheme != "https":
         raise BadUsage(f"{text!r}: the server speaks HTTPS; write https://HOST:PORT")
-    if not _HOST.fullmatch(host) or "@" in parts.netloc or any(parts[2:]):
+    if not _HOST.fullmatch(host) or "@" in parts.netloc or parts[2:] not in _BARE:
         raise BadUsage(f"{text!r}: write the server as https://HOST:PORT, with nothing after it")
     host = f"[{host}]" if ":" in host else host
     return f"https://{host}" + (f":{port}" if port != _HTTPS_PORT else "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
+from pulp.client.days import UnclearTime
 from pulp.client.errors import BadUsage
 from pulp.client.moments import (
-    UnclearTime,
     describe,
     in_utc,
     local_readings,
@@ -18,6 +18,7 @@ from pulp.common.times import format_duration, parse_duration, parse_time, to_da
 from pulp.common.windows import Window
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_SHORT_HOUR = re.compile(r" (?=\d:)")
 _HAS_DATE = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]")
 _DURATION = re.compile(r"[\d.]+[smhdw]([\d.]+[smhdw])*")
 
@@ -39,8 +40,9 @@ def _window(text: str, now: datetime, zone: tzinfo) -> Window:
             f"--window {text!r}: write BEGIN/END or BEGIN/DURATION, such as "
             "'tuesday 12:00/2h' or '22:00/4:00' (dates as 2026-12-01)"
         )
-    begin = _begin(begin_text, now, zone)
-    end = _end(end_text, begin, zone)
+    now = now.astimezone(UTC)
+    begin = _begin(begin_text, now, zone).astimezone(UTC)
+    end = _end(end_text, begin, zone).astimezone(UTC)
     if end <= now:
         raise BadUsage(f"--window {text!r}: it is over already, since {describe(end, zone)}")
     if end <= begin:
@@ -72,7 +74,7 @@ def parse_past(text: str, *, now: datetime, zone: tzinfo, latest: bool = False) 
             clock = time.max.replace(microsecond=999_000) if latest else time.min
             naive = datetime.combine(datetime.fromisoformat(said), clock)
             return _reading(naive, zone, latest=latest)
-        naive = datetime.fromisoformat(said.upper())
+        naive = datetime.fromisoformat(_SHORT_HOUR.sub(" 0", said).upper())
     except ValueError:
         raise UnclearTime(
             text, "write it as 2026-12-01, '2026-12-01 12:00', 'yesterday', '2h ago' or RFC 3339"
@@ -82,7 +84,7 @@ def parse_past(text: str, *, now: datetime, zone: tzinfo, latest: bool = False) 
 
 def _ago(text: str, said: str, now: datetime) -> datetime:
     try:
-        return now - timedelta(milliseconds=span(text, said))
+        return now.astimezone(UTC) - timedelta(milliseconds=span(text, said))
     except OverflowError:
         raise UnclearTime(text, "it is before any calendar") from None
 
