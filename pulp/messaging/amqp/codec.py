@@ -26,7 +26,8 @@ MAX_WIRE_SIZE = 1 << 20
 _HEADER, _PROPERTIES, _APPLICATION_PROPERTIES = 0x70, 0x73, 0x74
 _DATA, _SEQUENCE, _VALUE, _FOOTER = 0x75, 0x76, 0x77, 0x78
 _NONE = (None,) * 8
-_READ_PROPERTIES = len(_NONE)
+_READ_PROPERTIES, _ALL_PROPERTIES = len(_NONE), 13
+_NULL = 0x40
 _MESSAGE_ID, _SUBJECT, _CORRELATION_ID, _CONTENT_TYPE, _CONTENT_ENCODING = 0, 3, 5, 6, 7
 _DEFAULT_CONTENT_TYPE = "application/json"
 
@@ -97,12 +98,15 @@ def _properties(data: bytes, at: int) -> tuple[tuple[Value, ...], int]:
     """The first eight fields, None where the list is shorter."""
     count, at, end = list_bounds(data, at)
     fields: list[Value] = []
-    for number in range(min(count, _READ_PROPERTIES + 5)):
-        if number < _READ_PROPERTIES:
+    for _ in range(min(count, _READ_PROPERTIES)):
+        if data[at] == _NULL:  # most of them: not worth a call
+            fields.append(None)
+            at += 1
+        else:
             field, at = read(data, at)
             fields.append(field)
-        else:
-            at = skip(data, at)
+    for _ in range(_READ_PROPERTIES, min(count, _ALL_PROPERTIES)):
+        at = skip(data, at)
     if at != end:
         raise Malformed("The properties do not fill their list")
     return (*fields, *_NONE[len(fields) :]), end

@@ -54,6 +54,8 @@ def descriptor(data: bytes, at: int) -> tuple[int, int]:
     """The numeric descriptor of the described value at `at`, and where its value begins."""
     if data[at] != 0x00:
         raise Malformed(f"Byte {at} is no described type (0x{data[at]:02x})")
+    if data[at + 1] == 0x53:
+        return data[at + 2], at + 3
     code, after = read(data, at + 1)
     if not isinstance(code, int):
         raise Malformed(f"The descriptor at byte {at} is no number")
