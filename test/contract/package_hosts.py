@@ -178,6 +178,17 @@ class AptHost:
         """What the package system finds wrong with itself."""
         return self.tool("dpkg", f"--root={self.root}", "--audit")
 
+    def cut_off_unpacking(self, name: str, status: str) -> None:
+        """Leave a package as a power cut in mid-unpacking does."""
+        file = self.root / "var/lib/dpkg/status"
+        whole = f"Package: {name}\nStatus: install ok installed\n"
+        text = file.read_text()
+        assert whole in text
+        file.write_text(
+            text.replace(whole, f"Package: {name}\nStatus: install reinstreq {status}\n")
+        )
+        (self.root / "var/lib/dpkg/updates/0001").touch()
+
     def interrupted(self) -> bool:
         """Whether a transaction was cut off."""
         return any((self.root / "var/lib/dpkg/updates").iterdir())

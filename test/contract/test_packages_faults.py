@@ -260,6 +260,20 @@ def test_a_script_that_fails_in_the_resumed_run_is_told(host: AptHost) -> None:
     assert not host.interrupted()
 
 
+@pytest.mark.parametrize("status", ["half-installed", "unpacked"])
+def test_a_package_cut_off_in_its_unpacking_is_installed_anew(host: AptHost, status: str) -> None:
+    host.give("demo", "demo00")
+    host.cut_off_unpacking("demo00", status)
+    result = host.install("demo01")
+    assert told(result) == {
+        ("demo01", "install", None, "1.0", "done"),
+        ("demo00", "configure", "1.0", "1.0", "unplanned"),
+    }
+    assert (result.repaired, result.scripts_failed) == (True, [])
+    assert host.installed().keys() == {"demo", "demolib", "demo00", "demo01"}
+    assert host.audit() == ""
+
+
 def test_what_somebody_else_left_half_done_is_repaired_first(host: AptHost) -> None:
     host.close_gate()
     with host.spawn_install("demogate", spool=host.folder / "other") as process:

@@ -51,13 +51,15 @@ a package keeps its key when a new version changes between the two."""
 
 
 class PackageState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One package that is on the host, wholly or in part. `status` is the package system's own word."""
+    """One package that is on the host, wholly or in part. `status` is the package system's own word; `broken`: its files may be
+    incomplete, and only installing it anew helps."""
 
     name: str
     arch: str
     version: str
     status: str = "installed"
     held: bool = False
+    broken: bool = False
 
     @property
     def complete(self) -> bool:

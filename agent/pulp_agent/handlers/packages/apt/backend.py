@@ -16,6 +16,7 @@ from pulp_agent.handlers.packages.apt import config, dpkg, plan, reboot
 from pulp_agent.handlers.packages.apt.command import (
     config_file_environment,
     config_file_options,
+    reinstallation,
     simulation,
     transaction,
     word,
@@ -129,13 +130,23 @@ class AptBackend:
     def repair(self, request: Request, run: Run) -> Report:
         options = [*self._config.dpkg_options, *config_file_options(request.policy)]
         limit = max(self._commit_limit(run), self._settings.leftover_timeout)
-        return self._runner.configure(options, run, limit=limit)
+        report = self._runner.configure(options, run, limit=limit)
+        broken = [package for package in self.state().values() if package.broken]
+        if broken:
+            words = [_word(package, version=package.version) for package in broken]
+            arguments = reinstallation(request.policy, words)
+            env = config_file_environment(request.policy)
+            again = self._runner.transaction(arguments, run, limit=limit, env=env)
+            report = replace(again, errors=report.errors | again.errors)
+        incomplete = {p.name for p in self.state().values() if not p.complete}
+        errors = {name: why for name, why in report.errors.items() if name in incomplete}
+        return replace(report, errors=errors)
 
     def settle(self, run: Run) -> None:
         self._runner.settle(run)
 
     def hold(self, packages: Sequence[PackageState], run: Run) -> None:
-        names = [word(PackageSpec(name=p.name, arch=p.arch)) for p in packages]
+        names = list(map(_word, packages))
         try:
             done = subprocess.run(
                 ["apt-mark", "hold", *names],
@@ -224,6 +235,10 @@ class AptBackend:
             )
         )
         return str(path)
+
+
+def _word(package: PackageState, version: str | None = None) -> str:
+    return word(PackageSpec(name=package.name, arch=package.arch, version=version))
 
 
 def _with_garbage(plain: Plan, cleaned: Plan) -> Plan:

@@ -66,6 +66,20 @@ def simulation(
     ]
 
 
+def reinstallation(policy: Policy, words: Sequence[str]) -> list[str]:
+    """Packages whose unpacking was cut off, at the versions they have: only that repairs them."""
+    return [
+        *_common(policy),
+        "--no-remove",
+        "--no-auto-remove",
+        "--allow-change-held-packages",
+        "--reinstall",
+        "install",
+        "--",
+        *words,
+    ]
+
+
 def transaction(
     request: Request, words: Sequence[str], *, preferences: str | None, download_only: bool
 ) -> list[str]:

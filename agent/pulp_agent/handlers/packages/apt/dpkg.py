@@ -15,6 +15,7 @@ _FIELDS = (
     "Version",
     "db:Status-Status",
     "db:Status-Want",
+    "db:Status-Eflag",
 )
 _FORMAT = "\\t".join(f"${{{name}}}" for name in _FIELDS) + "\\n"
 _ABSENT = ("not-installed", "config-files")
@@ -32,7 +33,7 @@ def state(config: AptConfig, env: Mapping[str, str]) -> State:
     command = ["dpkg-query", f"--admindir={config.admin}", "--show", f"--showformat={_FORMAT}"]
     result: State = {}
     for line in read(command, env).splitlines():
-        name, architecture, version, status, want = line.split("\t")
+        name, architecture, version, status, want, flag = line.split("\t")
         if status not in _ABSENT:
             result[key(name, architecture, config)] = PackageState(
                 name=name,
@@ -40,6 +41,7 @@ def state(config: AptConfig, env: Mapping[str, str]) -> State:
                 version=version,
                 status=status,
                 held=want == "hold",
+                broken=flag == "reinstreq",
             )
     return result
 
