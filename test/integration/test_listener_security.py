@@ -416,7 +416,10 @@ def test_six_hundred_peers_at_once(world: ListenerWorld, good: Good) -> None:
     for sock in raw[:500]:
         sock.close()
     for sock in raw[500:]:
-        with context.wrap_socket(sock, server_hostname="localhost") as tls:
+        with (  # a busy machine takes longer than the listener lets strangers stay
+            contextlib.suppress(OSError),
+            context.wrap_socket(sock, server_hostname="localhost") as tls,
+        ):
             tls.sendall(SASL_HEADER)
     world.until(lambda: world.bus.snapshot().connections == 1, 20.0)
 
