@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -125,6 +128,38 @@ def test_a_conflict_of_a_stale_record_rolls_its_job_back(store: Store):
     with pytest.raises(Conflict):
         store.write(job)
     assert not store.read(lambda uow: uow.history.knows("web1"))
+
+
+def test_what_a_failed_job_wrote_is_not_seen_by_the_next(store: Store):
+    [added] = add_tasks(store, task())
+
+    def failing(uow):
+        uow.tasks.save(uow.tasks.get(added.id).replace(phase="sent"))
+        uow.tasks.release(PARKED_VERSION)
+        assert uow.tasks.unaccepted("web1")
+        raise LookupError
+
+    def next_one(uow):
+        return uow.tasks.get(added.id), uow.tasks.open_of("web1")
+
+    blocked = Blocked(store)
+    futures = [store.submit(job) for job in (next_one, failing, next_one)]
+    blocked.release()
+    assert isinstance(futures[1].exception(PATIENCE), LookupError)
+    alone = store.submit(failing)
+    assert isinstance(alone.exception(PATIENCE), LookupError)
+    for future in (futures[0], futures[2], store.submit(next_one)):
+        assert future.result(PATIENCE) == (added, [added])
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, RecursionError])
+def test_no_error_of_a_job_stops_the_store(store: Store, error):
+    def job(_):
+        raise error
+
+    for future in [store.submit(job), store.submit(job)]:
+        assert isinstance(future.exception(PATIENCE), error)
+    assert store.write(lambda _: 1) == 1
 
 
 def test_many_threads_lose_nothing(store: Store):
@@ -338,12 +373,18 @@ def test_after_commit_is_never_called_for_what_was_rolled_back(store: Store):
 
 
 def test_a_callback_that_fails_hurts_nobody(store: Store):
+    calls: list[str] = []
+
     def job(uow):
         uow.after_commit(lambda: {}["missing"])
+        uow.after_commit(sys.exit)
+        uow.after_commit(lambda: calls.append("called"))
         return uow.tasks.add(task())
 
     store.write(job)
+    store.write(lambda _: None)
     assert count(store) == 1
+    assert calls == ["called"]
 
 
 def test_a_callback_may_submit_and_cannot_deadlock_with_write(store: Store):
@@ -387,6 +428,24 @@ def test_close_finishes_what_was_submitted(open_store: Callable[[], Store]):
     assert not closer.is_alive()
     assert all(future.result(0) for future in futures)
     assert count(open_store()) == 50
+
+
+def test_close_that_is_interrupted_still_finishes(open_store: Callable[[], Store]):
+    store = open_store()
+    blocked = Blocked(store)
+    futures = [store.submit(lambda uow: uow.tasks.add(task())) for _ in range(5)]
+
+    def interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+        blocked.release()
+
+    timer = threading.Timer(0.2, interrupt)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        store.close()
+    timer.join()
+    assert all(future.done() for future in futures)
+    assert count(open_store()) == 5
 
 
 def test_calls_after_close_are_refused(store: Store):

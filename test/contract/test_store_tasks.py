@@ -240,6 +240,14 @@ def test_release_puts_tasks_back_into_the_claim_index(store: Store):
     assert get(store, added[3]) == added[3]
 
 
+def test_release_of_many_leaves_none_out(store: Store):
+    added = add_tasks(store, *(task(parked=PARKED_OFFLINE) for _ in range(700)))
+    assert store.write(lambda uow: uow.tasks.release(PARKED_OFFLINE)) == 700
+    claimable = store.read(lambda uow: uow.tasks.claimable(1_000))
+    assert ids(claimable) == ids(added)
+    assert {record.revision for record in claimable} == {2}
+
+
 @pytest.mark.parametrize("reason", ["", "no such reason"])
 def test_release_of_nothing(store: Store, reason):
     add_tasks(store, task(), task(parked=PARKED_OFFLINE))

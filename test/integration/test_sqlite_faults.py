@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from pulp.server.db.base import Store, StoreUnavailable, TaskFilter
-from pulp.server.db.sqlite import SqliteStore, StoreDamaged, StoreLocked, StoreTooNew
+from pulp.server.db.sqlite import SqliteStore, StoreDamaged, StoreLocked, StoreTooNew, checkpoints
+from pulp.server.db.sqlite.connection import open_reader, open_writer
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.task import TaskRecord, TaskState
 
@@ -417,6 +418,29 @@ def test_a_long_read_delays_the_cutting_of_the_log_and_nothing_else(tmp_path: Pa
         reader.join(PATIENCE)
         wait_for(lambda: log.stat().st_size == 0)
         assert len(stored_ids(store)) == 20
+
+
+def test_a_log_that_grows_large_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checkpoints, "PATIENCE", 10)
+    filled(tmp_path)
+    path, log = tmp_path / "pulp.db", tmp_path / "pulp.db-wal"
+    with closing(open_writer(path, "normal")) as db, closing(open_reader(path)) as reader:
+        watched = checkpoints.Checkpoints(db, log, large=1_000_000)
+
+        def write_beside_a_read(*, ending: bool) -> int:
+            reader.begin()
+            reader.row("SELECT count(*) FROM task")
+            db.execute("INSERT INTO unreadable VALUES (NULL, 1, 'web1', 'r', ?)", (BIG,))
+            if ending:
+                reader.rollback()
+            watched.committed()
+            reader.rollback()
+            return log.stat().st_size
+
+        sizes = [write_beside_a_read(ending=True) for _ in range(30)]
+        assert max(sizes) < 1_200_000
+        sizes = [write_beside_a_read(ending=False) for _ in range(30)]
+        assert max(sizes) > 2_000_000  # and the writer has not waited for ever
 
 
 # --- a copy

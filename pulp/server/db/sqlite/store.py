@@ -78,8 +78,14 @@ class SqliteStore:
             raise
 
     def close(self) -> None:
-        """May be called again, also after it was interrupted."""
-        self._writer.close()
+        """May be called again. An interrupt is raised after the store has been closed, a second one at once."""
+        try:
+            self._writer.close()
+        finally:
+            if self._writer.ended:
+                self._release()
+
+    def _release(self) -> None:
         self._readers.close()
         if not self._closed:
             self._closed = True
@@ -90,7 +96,7 @@ class SqliteStore:
         for listener in self._listeners:
             try:
                 listener(changes)
-            except Exception:
+            except BaseException:  # this is not the thread that it could end
                 log.exception("a listener to task changes failed")
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from pulp.server.db.base import Conflict, Page, TaskChange, TaskFilter
@@ -65,9 +67,9 @@ class SqliteTasks:
         """What the running job did to tasks."""
         return self._changes
 
-    def undo(self) -> None:
-        """The running job was rolled back: what it wrote is not what is stored."""
-        for change in self._changes:
+    def undo(self, changes: Sequence[TaskChange]) -> None:
+        """What was written there is not what is stored."""
+        for change in changes:
             self._known.pop(change.id, None)
 
     def forget(self) -> None:

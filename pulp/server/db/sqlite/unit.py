@@ -31,12 +31,12 @@ class SqliteUnit:
         self._callbacks = []
         self.tasks.begin()
 
-    def undo(self) -> None:
-        """After the rollback of the running job."""
-        self.tasks.undo()
+    def undo(self, changes: Sequence[TaskChange]) -> None:
+        """These were rolled back."""
+        self.tasks.undo(changes)
 
     def forget(self) -> None:
-        """After the rollback of a whole commit, and after each reading job: others change what is stored."""
+        """After each reading job: others change what is stored."""
         self.tasks.forget()
 
     def after_commit(self, callback: Callable[[], None]) -> None:
