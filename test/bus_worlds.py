@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -143,7 +144,7 @@ class ListenerWorld:
         self.receiver.bus = self.bus
         self.bus.start(self.receiver)
         self.loop = uvloop.new_event_loop()
-        self._links: list[ClientLink] = []
+        self._all: list[Events] = []
 
     def authenticate(self, certificate: PeerCertificate) -> Grant | None:
         known = self.certificates.get(certificate.common_name)
@@ -158,31 +159,51 @@ class ListenerWorld:
         return self.certificates[identity]
 
     def connect(
-        self, identity: str, *, source: str | None = None, target: str = TARGET, credit: int = 32
+        self,
+        identity: str,
+        *,
+        source: str | None = None,
+        target: str = TARGET,
+        credit: int = 32,
+        **options: Any,
     ) -> Events:
         context = self.authority.client_context(self.certificate(identity))
-        return self.connect_with(
-            context, source=source or source_of(identity), target=target, credit=credit
-        )
+        source = source or source_of(identity)
+        return self.connect_with(context, source=source, target=target, credit=credit, **options)
 
-    def connect_with(
-        self, context: Any, *, source: str, target: str = TARGET, credit: int = 32
+    def connect_with(self, context: ssl.SSLContext, **options: Any) -> Events:
+        return self.loop.run_until_complete(self._connect(context, **options))
+
+    def connect_many(self, identity: str, count: int) -> list[Events]:
+        """All at once, and all of one identity."""
+        context = self.authority.client_context(self.certificate(identity))
+        source = source_of(identity)
+
+        async def all_of_them() -> list[Events]:
+            return await asyncio.gather(
+                *(self._connect(context, source=source) for _ in range(count))
+            )
+
+        return self.loop.run_until_complete(all_of_them())
+
+    async def _connect(
+        self, context: ssl.SSLContext, *, events: Events | None = None, **options: Any
     ) -> Events:
-        events = Events()
-        attempt = ClientLink.connect(
-            events,
-            host="127.0.0.1",
-            port=self.bus.port,
-            tls=context,
-            server_hostname="localhost",
-            source=source,
-            target=target,
-            credit=credit,
-            idle_timeout=self.client_idle,
+        events = events or Events()
+        defaults = {
+            "port": self.bus.port,
+            "server_hostname": "localhost",
+            "target": TARGET,
+            "idle_timeout": self.client_idle,
+        }
+        events.link = await ClientLink.connect(
+            events, host="127.0.0.1", tls=context, **(defaults | options)
         )
-        events.link = self.loop.run_until_complete(attempt)
-        self._links.append(events.link)
+        self._all.append(events)
         return events
+
+    def forget_links(self) -> None:
+        self._all.clear()
 
     def up(self, identity: str, *, credit: int = 32) -> Events:
         events = self.connect(identity, credit=credit)
@@ -196,9 +217,10 @@ class ListenerWorld:
         self.loop.run_until_complete(asyncio.sleep(0.1))
 
     def end(self) -> None:
-        for link in self._links:
-            link.shut()
-        self.until(lambda: all(link.over for link in self._links))
+        for events in self._all:
+            events.link.shut()
+        self.until(lambda: all(events.end for events in self._all))
+        assert not [events.late for events in self._all if events.late]
         self.stop()
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
