@@ -111,7 +111,8 @@ class JobEnded:
 
 @dataclass(frozen=True, slots=True)
 class JobLost:
-    """The execution's process is gone and left no result. `began`: it got as far as running its handler."""
+    """The execution's process is gone and left no result. `began`: as far as its folder tells it came to run its handler; a
+    hint for the log, as a power cut may have taken the folder."""
 
     id: str
     began: bool
@@ -196,7 +197,8 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class StartJob:
-    """Run `method` (such as `Packages.install`) in a process of its own. `timeout` is ms of running."""
+    """Run `method` (such as `Packages.install`) in a process of its own. `timeout` is ms of running. `resumed`: an earlier
+    process of this execution is gone, and after a power cut nobody knows how far it came."""
 
     id: str
     method: str

@@ -153,15 +153,21 @@ class Execution:
         if final is not None:
             self.desk.end(final)
         else:
-            self._resume(call, began=event.began)
+            self._resume(call, event)
         self.pump()
 
-    def _resume(self, call: Call, *, began: bool) -> None:
+    def _resume(self, call: Call, event: JobLost) -> None:
         attempt = call.attempt + 1
-        self.desk.log("warning", "An execution died and is resumed", call=call.id, attempt=attempt)
+        self.desk.log(
+            "warning",
+            "An execution died and is resumed",
+            call=call.id,
+            attempt=attempt,
+            began=event.began,
+        )
         self.desk.append(Began(id=call.id, at=self.desk.at.wall, attempt=attempt))
         self._enter(call)
-        self._launch(call, resumed=began)
+        self._launch(call, resumed=True)
 
     def _running(self, call_id: str) -> Call | None:
         """None for a job that is none of ours or has been answered for before."""

@@ -49,6 +49,7 @@ class AmqpConnector:
         self._attempt = 0
         self._used: Path | None = None
         self._distrusted = False
+        self._refused_new = False
 
     async def connect(self, events: LinkEvents) -> Link:
         registration = self._home.registration()
@@ -75,12 +76,18 @@ class AmqpConnector:
         return newest
 
     def welcomed(self) -> None:
+        """A new identity that was refused while the old one is taken was never known to this server: it is asked for anew."""
         if self._used == self._home.next_identity:
             self._home.promote()
             _log.info("The renewed certificate is in use")
+        elif self._refused_new:
+            self._home.drop_renewal()
+            _log.warning("The renewed certificate was refused and is dropped")
+        self._refused_new = False
 
     def refused(self) -> None:
         self._distrusted = self._used == self._home.next_identity
+        self._refused_new |= self._distrusted
 
 
 class LinkKeeper:

@@ -72,8 +72,10 @@ class Spool:
         return self.path.name
 
     def prepare(self, start: StartJob) -> None:
-        """Not synced: the journal has the request too."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """The folder lasts, for the handler's own records in it; the request is in the journal too."""
+        if not self.path.exists():
+            self.path.mkdir(parents=True, mode=0o700)
+            sync_directory(self.path.parent)
         request = JobRequest(
             id=start.id,
             method=start.method,

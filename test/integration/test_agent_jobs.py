@@ -186,7 +186,7 @@ def test_a_job_killed_in_its_commit_is_lost_and_can_be_resumed(tmp_path: Path) -
 def test_a_job_that_dies_at_once_is_lost(tmp_path: Path) -> None:
     async def script(bench: Bench) -> None:
         bench.start("dying")
-        assert (await bench.gets(JobLost)).began
+        assert await bench.gets(JobLost)
 
     play(tmp_path, script)
 
@@ -261,7 +261,7 @@ def test_a_job_outlives_its_agent_and_is_picked_up(tmp_path: Path, ends: str) ->
     play(tmp_path, script)
 
 
-def test_a_job_that_was_never_started_is_lost_without_having_begun(tmp_path: Path) -> None:
+def test_a_job_that_was_never_started_is_lost(tmp_path: Path) -> None:
     async def script(bench: Bench) -> None:
         bench.executor.adopt("a")
         assert await bench.gets(JobLost) == JobLost("a", began=False, decision=None)

@@ -110,8 +110,8 @@ def test_a_renewed_certificate_that_is_refused_leaves_the_old_one_in_use(
     certificate, _ = renewed(server, agent.home)
     server.say(Renewed(certificate=certificate, ca=[]))
     server.waits_for(Hello, count=2)
-    assert agent.home.next_identity.exists()
     assert answers(server)
+    assert not agent.home.next_identity.exists() and not agent.home.next_csr.exists()
 
 
 def test_a_certificate_for_another_key_is_dropped(server: FakeServer, agent: AgentProcess) -> None:

@@ -323,14 +323,6 @@ def test_resumptions_are_counted_across_crashes() -> None:
     assert code(play.connects()) == "interrupted"
 
 
-def test_a_process_that_never_began_is_not_a_resumption() -> None:
-    play = online()
-    play.gets(request())
-    play.does(JobLost("a", began=False, decision=None))
-    (start,) = play.other()
-    assert isinstance(start, StartJob) and not start.resumed
-
-
 def test_a_dead_job_that_was_canceled_in_time_is_canceled() -> None:
     play = online()
     play.gets(request())
