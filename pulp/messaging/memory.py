@@ -110,6 +110,7 @@ class MemoryLink:
         self._to_server, self._to_agent = _Lane(ready), _Lane(ready)
         self._replies, self._requests = _Window(credits_[0]), _Window(credits_[1])
         self._tag = 0
+        self.serial = 0  # of the connection; 0: refused
         self._attached = False
         self._server_done = False  # the server's end takes nothing more
         self._agent_done = False  # the agent's end takes nothing more
@@ -141,13 +142,13 @@ class MemoryLink:
             self._to_server.add(partial(self._server_ends, "peer-closed"))
             self._to_server.add(partial(self._close_agent, "Closed by this end", None))
 
-    def drop(self) -> None:
+    def drop(self, reason: str = "connection-lost") -> None:
         """The network breaks: what is under way is lost, and both ends notice."""
         if not self.over:
             self._agent_done = True
             self._to_server.clear()
             self._to_agent.clear()
-            self._to_server.add(partial(self._server_ends, "connection-lost"))
+            self._to_server.add(partial(self._server_ends, reason))
             self._to_agent.add(partial(self._agent_ends, "The connection was lost", None))
 
     def _open(self) -> None:
@@ -182,7 +183,7 @@ class MemoryLink:
         self._close_agent(f"The server closed the connection: {condition}: {why}", condition)
 
     def attach(self, peer: Peer) -> None:
-        self.peer = peer
+        self.peer, self.serial = peer, peer.connection
         self._to_server.add(self._attach)
 
     def _attach(self) -> None:
@@ -201,7 +202,7 @@ class MemoryLink:
             step()
         except Exception:
             _log.exception("Handling a connection failed", extra={"peer": self.peer.identity})
-            self.drop()
+            self.drop("internal-error")
 
     def send_requests(self, messages: Sequence[Message], bound: int) -> None:
         if self._server_done:
@@ -310,7 +311,7 @@ class MemoryBus:
         link.attach(Peer(grant.identity, certificate.fingerprint, self._serial))
 
     def forget(self, link: MemoryLink) -> None:
-        self._links.pop(link.peer.connection, None)
+        self._links.pop(link.serial, None)
 
     def step(self, pick: Pick = _first) -> bool:
         """Let one thing arrive, on the lane that `pick` chooses; False when nothing is under way."""
