@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pulp.client.errors import BadAnswer, ClientError, RefusedError, UnreachableError
+from pulp.client.errors import ClientError, RefusedError, UnreachableError
 from pulp.client.rest import RestClient
 from pulp.client.transport import Pause
 from pulp.client.views import Answer, Task
@@ -86,4 +86,4 @@ class _Outage:
 def _may_pass(error: ClientError) -> bool:
     if isinstance(error, RefusedError):
         return error.temporary
-    return isinstance(error, UnreachableError) and not isinstance(error, BadAnswer)
+    return isinstance(error, UnreachableError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -12,6 +13,8 @@ from pulp.client.commands import consumer, login, task, token, user
 from pulp.client.errors import ClientError, ExitCode, RefusedError
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean, clean_lines
+
+_OWN_FAULT = 70
 
 _EXAMPLES = """\b
 First steps:
@@ -61,13 +64,19 @@ def run(arguments: Sequence[str], runtime: Runtime) -> int:
 
 
 def main() -> None:
-    """The console script."""
-    sys.exit(run(sys.argv[1:], Runtime.system()))
+    """The console script. A fault of its own must not pass for a task that failed: 70 is EX_SOFTWARE of sysexits.h."""
+    try:
+        sys.exit(run(sys.argv[1:], Runtime.system()))
+    except Exception:
+        traceback.print_exc()
+        sys.exit(_OWN_FAULT)
 
 
 def _tell(error: ClientError, stderr: TextIO) -> None:
-    lines = clean_lines(str(error))
+    lines = clean_lines(str(error)) or ["The server refused."]
     if isinstance(error, RefusedError):
-        lines[-1:] = [f"{lines[-1] if lines else 'Refused.'} [{clean(error.code)}]"]
-        lines += [f"  {clean(e.field)}: {clean(e.message)}" for e in error.errors]
+        fields = [f"{clean(e.field)}: {clean(e.message)}" for e in error.errors]
+        told = "\n".join(lines)
+        lines[-1] += f" [{clean(error.code)}]"
+        lines += [f"  {field}" for field in fields if field not in told]
     print("pulp-admin: " + "\n".join(lines), file=stderr)

@@ -87,15 +87,18 @@ class Live:
     def __init__(self, stream: TextIO, zone: tzinfo) -> None:
         from rich.console import Console  # here: nothing but a terminal needs it
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         self._zone = zone
+        words = Column(ratio=1, overflow="fold")
         self._progress: Progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False, table_column=words),
             console=Console(file=stream, highlight=False),
             transient=True,
+            expand=True,
         )
         self._bar: TaskID = self._progress.add_task("", total=None)
 

@@ -23,7 +23,7 @@ Params = Mapping[str, str | int | None]
 Body = Mapping[str, Any]
 
 LONG_POLL_SECONDS = 25
-_PAGE = 200
+_LONGEST_PAGE = 1000
 
 
 class RestClient:
@@ -175,7 +175,8 @@ class RestClient:
         given = {k: v for k, v in (params or {}).items() if v is not None}
         left = limit
         while left is None or left > 0:
-            given["limit"] = _PAGE if left is None else min(left, _PAGE)
+            if left is not None:
+                given["limit"] = min(left, _LONGEST_PAGE)
             page = self._read(
                 Request(method="GET", path=path, params=dict(given), repeatable=True), views.Page
             ).value

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
 from pulp.client import session as sessions
@@ -45,6 +46,10 @@ class Runtime:
 
     @classmethod
     def system(cls) -> Runtime:
+        """The real ones. What a terminal's encoding lacks is shown as `?`."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         return cls(
             env=os.environ,
             stdin=sys.stdin,

@@ -141,8 +141,10 @@ class Transport:
         distrust = _certificate_error(error)
         if distrust is not None:
             reason = getattr(distrust, "verify_message", "") or str(distrust)
+            fix = f" To look at it, run: pulp-admin login {self.url}" if self._has_login else ""
             return UntrustedServer(
-                f"The certificate of {self.url} cannot be trusted: {reason}.", reason=reason
+                f"The certificate of {self.url} cannot be trusted: {reason.rstrip('.')}.{fix}",
+                reason=reason,
             )
         lost = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.ReadTimeout)
         if isinstance(error, (*lost, httpx.WriteTimeout, httpx.RemoteProtocolError)):

@@ -114,7 +114,7 @@ def history(
         str | None, typer.Option("--to", metavar="TIME", help="Inclusive; a date covers its day.")
     ] = None,
     oldest_first: Annotated[bool, typer.Option("--oldest-first")] = False,
-    limit: o.Limit = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
     json: o.Json = False,
 ) -> None:
     """What really happened on a host, the newest first."""

@@ -10,6 +10,7 @@ from pulp.client.commands import options as o
 from pulp.client.errors import BadUsage, ClientError
 from pulp.client.runtime import Runtime
 from pulp.client.text import when
+from pulp.client.tls import fingerprint
 from pulp.client.views import RegistrationToken
 
 app = typer.Typer(no_args_is_help=True, help="Registration tokens, with which hosts join.")
@@ -40,9 +41,9 @@ def create(
     body |= {"expires_in": expires_in} if expires_in is not None else {}
     body |= {"consumer_id": consumer} if consumer is not None else {}
     runtime: Runtime = ctx.obj
+    session = runtime.session()
     with runtime.client() as client:
         answer = client.make_token(body)
-        server = client.url
     token = answer.value
     if token.token is None:
         raise ClientError(
@@ -56,7 +57,8 @@ def create(
     out.line(token.token)
     until = when(token.expires_at, runtime.zone())
     out.note(f"Good for {_uses(token)} until {until}. It is not shown again. On the host:")
-    out.note(f"  pulp-agent register --server {server} --token {token.token}")
+    trust = f" --fingerprint {fingerprint(session.ca)}" if session.ca else ""
+    out.note(f"  pulp-agent register --server {session.server} --token {token.token}{trust}")
 
 
 @app.command("list")

@@ -433,7 +433,6 @@ def test_hosts_as_plain_text_off_a_terminal(stage: Stage) -> None:
         "q": "we",
         "online": "true",
         "note.rack": "7",
-        "limit": "200",
     }
     assert result.out.splitlines() == [
         "ID    PRESENCE  LAST SEEN                AGENT  NAME             FLAGS",
@@ -527,15 +526,23 @@ def test_refused_fields_are_listed(stage: Stage) -> None:
     stage.script.on(
         "POST",
         "/consumers/web1/actions/install",
-        problem(422, "invalid", "bad fields", errors=errors),
+        problem(422, "invalid", "2 fields are bad", errors=errors),
     )
     result = stage.run("consumer", "install", "web1", "nginx")
     assert result.code == 4
     assert result.err.splitlines() == [
-        "pulp-admin: bad fields [invalid]",
+        "pulp-admin: 2 fields are bad [invalid]",
         "  packages[0].name: is no name",
         "  timeout: is too long",
     ]
+
+
+def test_a_field_that_the_sentence_names_already_is_not_told_twice(stage: Stage) -> None:
+    errors = [("timeout", "is too long")]
+    reply = problem(422, "invalid", "timeout: is too long", errors=errors)
+    stage.script.on("POST", "/consumers/web1/actions/install", reply)
+    result = stage.run("consumer", "install", "web1", "nginx")
+    assert result.err == "pulp-admin: timeout: is too long [invalid]\n"
 
 
 # --- what is asked first ---
