@@ -12,6 +12,7 @@ from pulp.common.times import SECOND
 from pulp.rmi.interfaces import Method
 from pulp.rmi.versions import FEATURES
 from pulp_agent import __version__, host
+from pulp_agent.calls import CallTable
 from pulp_agent.config import AgentSettings, Packages
 from pulp_agent.daemon import Agent
 from pulp_agent.desk import Me
@@ -64,6 +65,7 @@ async def _live(
     errands = Errands(home, parts.post)
     me = _me(registration, journal.id, await errands.offered_methods())
     executor = ProcessExecutor(home.jobs)
+    executor.sweep(keep=CallTable(records).open)
     agent = Agent(me, records, journal, executor, HomeHousehold(home, errands))
     status = StatusFile(home, lambda: _status(parts, registration))
     link = LinkKeeper(AmqpConnector(home), seq=agent.durable_seq, changed=status.changed)

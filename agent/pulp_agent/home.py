@@ -112,8 +112,11 @@ class Home:
         write_atomically(self.next_identity, f"{key.strip()}\n{certificate.strip()}\n".encode())
 
     def identities(self) -> list[Path]:
-        """What to connect with, the newest first."""
-        return [path for path in (self.next_identity, self.identity) if path.exists()]
+        """What to connect with, the newest first. HomeError where there is nothing."""
+        found = [path for path in (self.next_identity, self.identity) if path.exists()]
+        if not found:
+            raise HomeError(f"{self.identity} is missing: register this host again")
+        return found
 
     def promote(self) -> None:
         """A connection with the new identity worked: it is the only one from now on."""

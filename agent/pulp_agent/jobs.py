@@ -11,10 +11,11 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulp.common.ids import new_id
 from pulp_agent.events import CancelDecided, CancelJob, Event, Failure, JobEnded, JobLost, StartJob
 from pulp_agent.executor import Post
 from pulp_agent.host import instant
@@ -30,12 +31,14 @@ STOP_PATIENCE = 15.0  # s a job gets to end by itself once it was given up
 
 @dataclass(slots=True)
 class _Watch:
-    """A job that has not told its end yet. `pid` where it is our child; times are the loop's."""
+    """A job that has not told its end yet. `pid` where it is our child; times are the loop's; `stamp` is the lock's before the
+    start of a unit, which has begun once it differs."""
 
     spool: Spool
     pid: int | None = None
     pidfd: int | None = None
     starting_until: float = 0.0
+    stamp: int = 0
     kill_at: float | None = None
 
 
@@ -70,23 +73,28 @@ class ProcessExecutor:
 
     def _launch(self, spool: Spool) -> _Watch:
         if self._as_units:
-            pid = spawn(unit_command(spool.id, spool.path, os.environ))
-            watch = _Watch(spool, starting_until=self._loop.time() + START_PATIENCE)
-            self._reap_later(pid)
-            return watch
+            return self._launch_unit(spool)
         pid = spawn(self._command(str(spool.path)))
         return _Watch(spool, pid=pid, pidfd=os.pidfd_open(pid))
 
-    def _reap_later(self, pid: int) -> None:
-        """systemd-run itself ends at once; its unit is known by its lock."""
-        pidfd = os.pidfd_open(pid)
+    def _launch_unit(self, spool: Spool) -> _Watch:
+        """systemd-run itself ends at once; the job is known by its lock. A resumed one gets a name of its own, as the unit of
+        the one that died may not be gone yet."""
+        unit = f"pulp-agent-job-{spool.id}"
+        if spool.began():
+            unit += f"-{new_id()[:8]}"
+        patience = self._loop.time() + START_PATIENCE
+        watch = _Watch(spool, starting_until=patience, stamp=spool.lock_stamp())
+        pid = spawn(unit_command(unit, spool.path, os.environ))
+        self._loop.add_reader(pidfd := os.pidfd_open(pid), self._unit_made, watch, pid, pidfd)
+        return watch
 
-        def reap() -> None:
-            self._loop.remove_reader(pidfd)
-            os.close(pidfd)
-            os.waitpid(pid, 0)
-
-        self._loop.add_reader(pidfd, reap)
+    def _unit_made(self, watch: _Watch, pid: int, pidfd: int) -> None:
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        if os.waitpid(pid, 0)[1]:
+            _log.error("systemd-run failed", extra={"call": watch.spool.id})
+            watch.starting_until = 0.0
 
     def adopt(self, call_id: str) -> None:
         if call_id not in self._watches:
@@ -133,7 +141,8 @@ class ProcessExecutor:
             self._over(watch)
 
     def _starting(self, watch: _Watch) -> bool:
-        return self._loop.time() < watch.starting_until and not watch.spool.began()
+        fresh = watch.spool.lock_stamp() == watch.stamp
+        return fresh and self._loop.time() < watch.starting_until
 
     def _over(self, watch: _Watch) -> None:
         spool = watch.spool
@@ -163,6 +172,12 @@ class ProcessExecutor:
         if pid is not None and pid > 1:
             _log.warning("A given-up job is killed", extra={"call": watch.spool.id, "pid": pid})
             _kill_group(pid)
+
+    def sweep(self, keep: Collection[str]) -> None:
+        """Remove what is left of calls that are over, at the start. What still lives is left alone."""
+        for path in self._root.iterdir():
+            if path.is_dir() and path.name not in keep and not Spool(path).alive():
+                shutil.rmtree(path, ignore_errors=True)
 
     def forget(self, ids: Sequence[str]) -> None:
         for call_id in ids:

@@ -9,19 +9,20 @@ from pathlib import Path
 from random import Random
 from typing import Literal, Protocol
 
+from pulp.common.errors import PulpError
 from pulp.messaging.amqp.client import ClientLink, Pump
 from pulp.messaging.amqp.link import Link, LinkEvents
-from pulp.messaging.base import MessagingError
 from pulp_agent.backoff import Backoff
 from pulp_agent.home import Home
 from pulp_agent.host import instant
 from pulp_agent.session import Session
-from pulp_agent.trust import TrustError, client_context, endpoint
+from pulp_agent.trust import client_context, endpoint
 
 _log = logging.getLogger(__name__)
 
 REFUSED = "amqp:unauthorized-access"
 DUPLICATE = "amqp:resource-locked"
+WELCOME_PATIENCE = 60.0  # s
 _GOODBYE = 3.0  # s
 
 State = Literal["connecting", "online", "refused", "stopped"]
@@ -126,13 +127,16 @@ class LinkKeeper:
         if self._session is not None:
             self._session.shut()
         if self._task is not None:
-            done, _ = await asyncio.wait({self._task}, timeout=_GOODBYE if self._session else 0)
+            up = self._session is not None and self._session.opened_at is not None
+            done, _ = await asyncio.wait({self._task}, timeout=_GOODBYE if up else 0)
             if not done:
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)
 
     def welcomed(self) -> None:
         self._connector.welcomed()
+        if self._session is not None:
+            self._session.welcomed.set()
         self.last_welcome = instant().wall
         self._say("online", "")
 
@@ -152,12 +156,24 @@ class LinkKeeper:
         try:
             self._session = session
             session.attach(await self._connector.connect(session))
-            await session.over.wait()
-        except (MessagingError, TrustError) as error:
+            await self._live(session)
+        except PulpError as error:
             session.reason = str(error)
+        except Exception as error:  # whatever it is, the agent tries again
+            _log.exception("A connection failed")
+            session.reason = f"an internal error: {type(error).__name__}"
         finally:
             self._session = None
         return self._after(session)
+
+    async def _live(self, session: Session) -> None:
+        """A server that opens the links but never welcomes is no use."""
+        try:
+            async with asyncio.timeout(WELCOME_PATIENCE):
+                await session.welcomed.wait()
+        except TimeoutError:
+            session.shut()
+        await session.over.wait()
 
     def _after(self, session: Session) -> float:
         self._backoff.lasted(session.lasted())

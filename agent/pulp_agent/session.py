@@ -40,6 +40,8 @@ class Session:
         self._early: list[tuple[ToServer, bool]] = []
         self._tracked: dict[int, FinalDelivered | ProfileDelivered] = {}
         self.over = asyncio.Event()
+        self.welcomed = asyncio.Event()
+        """Set at the end too: nothing more is to be waited for."""
         self.opened_at: float | None = None
         self.reason = ""
         self.condition: str | None = None
@@ -74,6 +76,7 @@ class Session:
         self.reason, self.condition = reason, condition
         self._post(Disconnected())
         self.over.set()
+        self.welcomed.set()
 
     def send(self, message: ToServer, *, presettled: bool = False) -> None:
         """Raises LocalCallError or MessagingError for a message that is too large, which finals never are."""

@@ -52,13 +52,14 @@ class Work:
 
 
 class ExecutionLog:
-    """One line with the id per execution, on disk before the execution goes on; proves that none happens twice."""
+    """One line with the id per execution, on disk before it goes on; proves that none happens twice. A resumption of one that
+    died with its agent is marked."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
-    def write(self, call_id: str) -> None:
-        os.write(self._fd, f"{call_id}\n".encode())
+    def write(self, job: StartJob) -> None:
+        os.write(self._fd, f"{job.id}{' resumed' if job.resumed else ''}\n".encode())
         os.fsync(self._fd)
 
     def close(self) -> None:
@@ -91,7 +92,7 @@ class SimulatedExecutor:
     def start(self, job: StartJob) -> None:
         self._counts["executed"] += 1
         if self._log is not None:
-            self._log.write(job.id)
+            self._log.write(job)
         seconds = self._random.uniform(self._work.shortest, self._work.longest)
         running = self._running[job.id] = _Running([])
         for step in range(self._work.progress):

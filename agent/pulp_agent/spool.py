@@ -119,6 +119,13 @@ class Spool:
     def began(self) -> bool:
         return (self.path / "lock").exists()
 
+    def lock_stamp(self) -> int:
+        """Differs after every process that took the lock; 0 before the first."""
+        try:
+            return (self.path / "lock").stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def holder(self) -> int | None:
         """The living job's process id."""
         try:

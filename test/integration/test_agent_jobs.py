@@ -278,3 +278,59 @@ def test_a_disk_that_takes_no_job_gives_a_failed_answer(tmp_path: Path) -> None:
         assert isinstance(outcome, Failure) and "could not start" in outcome.message
 
     play(tmp_path, script)
+
+
+def test_what_is_left_of_finished_calls_is_swept_but_nothing_that_lives(tmp_path: Path) -> None:
+    async def script(bench: Bench) -> None:
+        living = bench.start("obedient", "living")
+        await bench.begun(living)
+        for name in ("open", "over"):
+            (tmp_path / name).mkdir()
+        (tmp_path / ".settings.json").touch()
+        bench.executor.sweep(keep={"open"})
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == [".settings.json", "living", "open"]
+        (living.path / "go").touch()
+        await bench.gets(JobEnded)
+
+    play(tmp_path, script)
+
+
+def fake_unit(unit: str, spool: Path, environ: Any) -> list[str]:
+    """As systemd-run: it returns at once, and the job is nobody's child."""
+    script = '[ "$1" = fail ] && exit 1; shift; setsid "$@" >/dev/null 2>&1 &'
+    word = "fail" if (spool.parent / "fail").exists() else "run"
+    return ["/bin/sh", "-c", script, "sh", word, *command(str(spool))]
+
+
+@pytest.fixture
+def under_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "uses_systemd", lambda environ: True)
+    monkeypatch.setattr(jobs_module, "unit_command", fake_unit)
+
+
+@pytest.mark.usefixtures("under_systemd")
+def test_a_job_in_a_unit_is_watched_by_its_lock_also_when_resumed(tmp_path: Path) -> None:
+    async def script(bench: Bench) -> None:
+        spool = bench.start("obedient")
+        await bench.begun(spool)
+        os.kill(spool.holder() or 0, signal.SIGKILL)
+        assert await bench.gets(JobLost) == JobLost("a", began=True, decision=None)
+        bench.start("obedient", resumed=True)
+        assert await bench.begun(spool, 2) == "resumed"
+        (spool.path / "go").touch()
+        assert isinstance((await bench.gets(JobEnded)).outcome, Success)
+        assert len([e for e in bench.events if isinstance(e, JobLost)]) == 1
+
+    play(tmp_path, script)
+
+
+@pytest.mark.usefixtures("under_systemd")
+def test_a_unit_that_cannot_be_made_is_noticed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "fail").touch()
+
+    async def script(bench: Bench) -> None:
+        bench.start("obedient")
+        assert await bench.gets(JobLost) == JobLost("a", began=False, decision=None)
+
+    play(tmp_path, script)

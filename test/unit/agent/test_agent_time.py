@@ -323,6 +323,15 @@ def test_resumptions_are_counted_across_crashes() -> None:
     assert code(play.connects()) == "interrupted"
 
 
+def test_a_process_whose_folder_is_gone_is_resumed_all_the_same() -> None:
+    """A power cut may have taken the folder of a half-done package change."""
+    play = online()
+    play.gets(request())
+    play.does(JobLost("a", began=False, decision=None))
+    (start,) = play.other()
+    assert isinstance(start, StartJob) and start.resumed
+
+
 def test_a_dead_job_that_was_canceled_in_time_is_canceled() -> None:
     play = online()
     play.gets(request())
