@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
@@ -13,6 +14,7 @@ from pulp.messaging.amqp.driver import SHUTDOWN_TIMEOUT, Connection
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 4096
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _RETRY = 0.5
 """Seconds to wait when the system has no descriptors left."""
 
@@ -62,7 +64,12 @@ class Acceptor:
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("Accepting a connection failed", exc_info=error)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -72,10 +79,15 @@ class Acceptor:
                 accepted, address = await loop.sock_accept(self._listening)
             except OSError as error:
                 self._room.release()
-                _log.error("Cannot accept a connection", extra={"error": str(error)})
-                await asyncio.sleep(_RETRY)
+                await self._failed(error)
             else:
                 self._spawn(self._handshake(accepted, str(address[0])))
+
+    async def _failed(self, error: OSError) -> None:
+        """Most errors concern one peer that has gone; without descriptors the next try would fail as well."""
+        if error.errno in _EXHAUSTED:
+            _log.error("Cannot accept connections for now", extra={"error": str(error)})
+            await asyncio.sleep(_RETRY)
 
     async def _handshake(self, accepted: socket.socket, address: str) -> None:
         try:

@@ -115,7 +115,7 @@ class ClientLink(Connection):
         self._pump.mark(self)
         if presettled:
             self._send_settled(data)
-        else:
+        elif self._reason is None:
             self._queue.append((self._next_tag, data))
             self.refill()
         return self._next_tag
@@ -170,6 +170,8 @@ class ClientLink(Connection):
         self.refill()
 
     def on_message(self, data: bytes, received: Received) -> None:
+        if self._reason is not None:  # shut by an event before it
+            return
         try:
             message = decode(data)
         except Malformed as error:
@@ -178,7 +180,9 @@ class ClientLink(Connection):
             self._events.received(_Incoming(message, received))
 
     def on_outcome(self, tag: int, outcome: Outcome) -> None:
-        self._events.settled(self._tags.pop(tag), outcome)
+        own = self._tags.pop(tag)
+        if self._reason is None:
+            self._events.settled(own, outcome)
 
     def ended(self, reason: Ended, condition: Condition | None) -> None:
         self._queue.clear()

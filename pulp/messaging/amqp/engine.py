@@ -44,6 +44,7 @@ class Engine:
         "_handler",
         "_limits",
         "_links",
+        "_outstanding",
         "_session",
         "_sessions",
         "_tag",
@@ -60,6 +61,7 @@ class Engine:
         self._session: Pointer = None
         self._sessions = 0
         self._tag = 0
+        self._outstanding: set[int] = set()
         self.finished = False
         """No more output will ever come: the connection is over in both directions."""
         self._transport = pn.pn_transport()
@@ -187,7 +189,14 @@ class Engine:
         pn.pn_link_advance(link.pointer)
         if settled:
             pn.pn_delivery_settle(delivery)
+        else:
+            self._outstanding.add(tag)
         return tag
+
+    @property
+    def outstanding(self) -> int:
+        """How many messages were sent and have no outcome yet."""
+        return len(self._outstanding)
 
     def settle(self, received: Received) -> None:
         """Accept a received message; its credit comes back with the next `replenish`."""
@@ -301,6 +310,9 @@ class Engine:
             return  # no final state yet
         tag = pn.pn_delivery_tag(delivery)
         number = int.from_bytes(ffi.unpack(tag.start, tag.size))
+        if number not in self._outstanding:
+            return  # told twice
+        self._outstanding.discard(number)
         pn.pn_delivery_settle(delivery)
         self._handler.on_outcome(number, _OUTCOMES.get(state, Outcome.RELEASED))
 

@@ -111,7 +111,6 @@ class ServerConnection(Connection):
         self._incoming: EngineLink | None = None
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
-        self._unsettled = 0
 
     @property
     def label(self) -> str:
@@ -222,8 +221,8 @@ class ServerConnection(Connection):
 
     def _over_bounds(self) -> bool:
         limits = self._hub.limits
-        many = len(self._queue) + self._unsettled > limits.max_outgoing
-        return many or self._queued_bytes > limits.max_outgoing_bytes
+        count = len(self._queue) + self.engine.outstanding
+        return count > limits.max_outgoing or self._queued_bytes > limits.max_outgoing_bytes
 
     def refill(self) -> bool:
         """As much as the peer gives credit for and reads: the rest waits here, where it is counted."""
@@ -236,7 +235,6 @@ class ServerConnection(Connection):
             self._queued_bytes -= len(data)
             engine.send(link, data, settled=link.presettled)
             count += 1
-        self._unsettled += 0 if link.presettled else count
         self._hub.sent(count)
         return count > 0
 
@@ -244,8 +242,7 @@ class ServerConnection(Connection):
         self.refill()
 
     def on_outcome(self, tag: int, outcome: Outcome) -> None:
-        """No outcome moves a call (docs/WIRE.md); it only makes room."""
-        self._unsettled -= 1
+        """No outcome moves a call (docs/WIRE.md)."""
 
     # --- back-pressure and the end ---
 

@@ -17,7 +17,9 @@ from pulp.messaging.amqp.model import (
     PeerError,
     Received,
 )
+from pulp.messaging.amqp.primitives import described_list
 
+ACCEPTED = b"\x00\x53\x24\x45"
 LIMITS = EngineLimits(idle_timeout=10.0)
 
 
@@ -130,6 +132,20 @@ def test_a_rejected_message_says_why(pair: Pair) -> None:
     pair.server.engine.reject(pair.server.messages[0][1], Condition("amqp:decode-error", "bad"))
     pair.exchange()
     assert pair.client.outcomes == {tag: Outcome.REJECTED}
+
+
+def test_an_outcome_that_is_told_twice_counts_once(pair: Pair) -> None:
+    tags = [pair.client.engine.send(pair.sender, b"x", settled=False) for _ in range(2)]
+    pair.exchange()
+    assert pair.client.engine.outstanding == 2
+    told: list[int] = []
+    pair.client.on_outcome = lambda tag, outcome: told.append(tag)
+    frames = b""
+    for number in (0, 1, 0):
+        body = described_list(0x15, b"\x41", b"\x52%c" % number, b"\x40", b"\x41", ACCEPTED)
+        frames += (len(body) + 8).to_bytes(4) + b"\x02\x00\x00\x00" + body
+    pair.client.engine.feed(frames)
+    assert told == tags and pair.client.engine.outstanding == 0
 
 
 def test_credit_comes_back_for_what_is_settled_and_only_then(pair: Pair) -> None:
