@@ -127,7 +127,7 @@ class World:
     """A context manager: on leaving, every process that it started has ended. `path` must be empty or new."""
 
     def __init__(self, path: Path, *, settings: Mapping[str, str] | None = None) -> None:
-        """settings: more of the server's, as PULP_SECTION_KEY."""
+        """settings: more of them for the programs, as PULP_SECTION_KEY and PULP_AGENT_SECTION_KEY."""
         self.path = path.resolve()
         self.data = self.path / "server"
         (self.path / "logs").mkdir(parents=True)
@@ -137,13 +137,14 @@ class World:
         self.env |= {
             "HOME": str(self.path),
             "PULP_ADMIN_CONFIG": str(self.path / "admin.toml"),
+            **(settings or {}),
         }
         self.rest_port, self.messaging_port = free_ports(2)
-        self.server = self._server(settings or {})
+        self.server = self._server()
         self.hosts: dict[str, Host] = {}
         self._client: httpx.Client | None = None
 
-    def _server(self, settings: Mapping[str, str]) -> Program:
+    def _server(self) -> Program:
         env = {
             **self.env,
             "PULP_REST_HOST": "127.0.0.1",
@@ -151,7 +152,6 @@ class World:
             "PULP_REST_NAMES": "127.0.0.1",
             "PULP_MESSAGING_HOST": "127.0.0.1",
             "PULP_MESSAGING_PORT": str(self.messaging_port),
-            **settings,
         }
         argv: list[str | Path] = [BIN / "pulp-server", "run", "--data", self.data]
         run_once([*argv[:1], "init", *argv[2:]], {**env, "PULP_ADMIN_PASSWORD": self.password})
@@ -286,8 +286,15 @@ class World:
 
     # --- pulp-admin ---
 
+    def log_in(self) -> str:
+        """pulp-admin's own login, kept in the world's folder; what it says."""
+        argv: list[str | Path] = [BIN / "pulp-admin", "login", self.url, "--ca", self.ca]
+        return run_once(argv, {**self.env, "PULP_ADMIN_PASSWORD": self.password})
+
     def admin(self, *args: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run pulp-admin without a terminal. `code` None: any exit code is fine."""
+        """Run pulp-admin, logged in, without a terminal. `code` None: any exit code is fine."""
+        if not Path(self.env["PULP_ADMIN_CONFIG"]).exists():
+            self.log_in()
         argv = [str(BIN / "pulp-admin"), *args]
         done = subprocess.run(
             argv,
