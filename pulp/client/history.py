@@ -25,6 +25,8 @@ def summary(event: HistoryEvent) -> str:
         return ""
     if isinstance(details.packages, list):
         return packages(event)
+    if isinstance(details.packages, int):
+        return f"{details.packages} packages"
     if details.code:
         return f"{details.action} [{details.code}]: {details.message}".strip()
     return ""

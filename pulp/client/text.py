@@ -67,6 +67,8 @@ def standing(task: Task, zone: tzinfo) -> str:
         words += f" {task.progress.percent:.0f}%"
     if task.cancel_requested and not task.final:
         words += ", cancel asked for"
+    if task.final and task.error:
+        words += f" [{clean(task.error.code)}]"
     detail = _detail(task, zone)
     return f"{words}: {detail}" if detail else words
 

@@ -132,11 +132,11 @@ def history(
             when(event.at, zone),
             event.type,
             event.originator,
-            summary(event),
             event.task_id or "-",
+            summary(event),
         )
 
-    columns = ("TIME", "TYPE", "BY", "WHAT", "TASK")
+    columns = ("TIME", "TYPE", "BY", "TASK", "WHAT")
     with runtime.client() as client:
         events = client.history(consumer, params, limit=limit)
         runtime.output(json=json).many(events, columns, row)
@@ -195,7 +195,8 @@ def _facts(runtime: Runtime, c: Consumer) -> Iterator[tuple[str, str]]:
         yield "time zone", c.agent.timezone
         yield "methods", " ".join(sorted(c.agent.methods))
     if c.clock_offset is not None:
-        yield "clock", f"{c.clock_offset / 1000:+.1f} s against the server's"
+        ahead = round(c.clock_offset / 1000, 1)
+        yield "clock", f"{ahead:+.1f} s against the server's" if ahead else "as the server's"
     yield "flags", " ".join(c.flags)
     for key, value in c.notes.items():
         yield f"note {key}", value

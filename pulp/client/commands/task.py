@@ -40,12 +40,12 @@ def list_(
             t.id,
             t.consumer_id or "-",
             action(t.kind),
-            standing(t, zone),
             t.requested_by,
             when(t.created_at, zone),
+            standing(t, zone),
         )
 
-    columns = ("ID", "CONSUMER", "ACTION", "STATE", "BY", "CREATED")
+    columns = ("ID", "CONSUMER", "ACTION", "BY", "CREATED", "STATE")
     with runtime.client() as client:
         runtime.output(json=json).many(client.tasks(params, limit=limit), columns, row)
 
@@ -66,6 +66,24 @@ def show(ctx: typer.Context, task: o.TaskId, json: o.Json = False) -> None:
             out.line(line)
     for line in _log(answer.value):
         out.line(line)
+
+
+@app.command()
+def why(ctx: typer.Context, task: o.TaskId, json: o.Json = False) -> None:
+    """Say what a task waits for, since when and until when; or how it ended."""
+    runtime: Runtime = ctx.obj
+    out = runtime.output(json=json)
+    with runtime.client() as client:
+        found = client.task(task).value
+    if json:
+        out.data(id=found.id, state=found.state, waiting_for=found.waiting_for, error=found.error)
+    elif found.final:
+        for line in ending(found):
+            out.line(line)
+    else:
+        out.line(f"{action(found.kind)} {standing(found, runtime.zone())}")
+        if found.waiting_for and found.waiting_for.since:
+            out.line(f"That is so since {when(found.waiting_for.since, runtime.zone())}.")
 
 
 @app.command()

@@ -32,7 +32,7 @@ WEB1 = {
     "registered_at": "2026-11-01T00:00:00Z",
     "online": True,
     "last_seen": "2026-11-24T11:29:00Z",
-    "clock_offset": -150,
+    "clock_offset": -1500,
     "agent": {
         "version": "0.1.0",
         "protocols": [1],
@@ -453,16 +453,18 @@ def test_a_host_in_full(stage: Stage) -> None:
     stage.script.on("GET", "/consumers/web1", Reply(body=WEB1))
     out = stage.run("consumer", "show", "web1").out
     assert "presence:    online, last seen 2026-11-24 12:29:00 CET\n" in out
-    assert "clock:       -0.1 s against the server's\n" in out or "-0.2 s" in out
+    assert "clock:       -1.5 s against the server's\n" in out
     assert "note rack:   7\n" in out
 
 
 def test_history_says_what_changed_the_requested_first(stage: Stage) -> None:
     failure = event("action_failed", action="packages.install", code="script", message="It failed.")
-    stage.script.on("GET", "/consumers/web1/history", page(INSTALLED, failure))
+    profile = event("profile_changed", hash="h", packages=831)
+    stage.script.on("GET", "/consumers/web1/history", page(INSTALLED, failure, profile))
     lines = stage.run("consumer", "history", "web1").out.splitlines()
     assert "nginx absent → 1.22, libc6 2.36-8 → 2.36-9, a absent → 1 and 1 more" in lines[1]
     assert "packages.install [script]: It failed." in lines[2]
+    assert lines[3].endswith("831 packages")
 
 
 def test_history_of_a_day_is_that_of_the_local_day(stage: Stage) -> None:
@@ -484,8 +486,9 @@ def test_tasks_with_their_standing(stage: Stage) -> None:
     stage.script.on("GET", "/tasks", page(task(), finished()))
     result = stage.run("task", "list", "--state", "timed_out", "--consumer", "web1")
     lines = result.out.splitlines()
-    assert "install  waiting (queued): waits in the server's queue" in lines[1]
-    assert "finished" in lines[2]
+    assert lines[1].startswith(f"{TASK_ID}  web1      install  admin")
+    assert lines[1].endswith("waiting (queued): waits in the server's queue")
+    assert lines[2].endswith("finished")
     assert stage.script.requests[0].url.params["state"] == "timed_out"
 
 
@@ -494,8 +497,26 @@ def test_a_task_in_full_with_its_end_and_log(stage: Stage) -> None:
     stage.script.on("GET", f"/tasks/{TASK_ID}", Reply(body=failed("fetch", "No.", details=details)))
     result = stage.run("task", "show", TASK_ID)
     assert result.code == 0
-    assert "state:      error\n" in result.out
+    assert "state:      error [fetch]\n" in result.out
     assert result.out.splitlines()[-3:] == ["Log:", "E: one", "E:\\x1b[1m two"]
+
+
+def test_why_tells_what_a_task_waits_for(stage: Stage) -> None:
+    path = f"/tasks/{TASK_ID}"
+    stage.script.on("GET", path, Reply(body=task()))
+    assert stage.run("task", "why", TASK_ID).out == (
+        "install waiting (queued): waits in the server's queue\n"
+        "That is so since 2026-11-24 12:30:00 CET.\n"
+    )
+    stage.script.on("GET", path, Reply(body=task()))
+    assert stage.run("task", "why", TASK_ID, "--json").json == {
+        "id": TASK_ID,
+        "state": "waiting",
+        "waiting_for": {"code": "queue", "since": "2026-11-24T11:30:00Z", "until": None},
+        "error": None,
+    }
+    stage.script.on("GET", path, Reply(body=failed("fetch", "No mirror answers.")))
+    assert "No mirror answers. [fetch]" in stage.run("task", "why", TASK_ID).out
 
 
 def test_a_token_is_alone_on_stdout_and_how_to_use_it_beside(stage: Stage) -> None:
