@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import count
+import itertools
+import threading
 from typing import Any
 
 from pulp.common.ids import new_id
 from pulp.common.windows import Window
-from pulp.server.db.base import Store
+from pulp.server.db.base import Store, TaskFilter
 from pulp.server.domain.consumer import AgentInfo, Consumer
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.task import Call, TaskError, TaskRecord, TaskState
 from pulp.server.domain.user import RegistrationToken
 
-_number = count(1)
+_number = itertools.count(1)
+
+PATIENCE = 20.0  # seconds after which a test gives up
 
 
 def task(**given: Any) -> TaskRecord:
@@ -114,3 +117,26 @@ def token(**given: Any) -> RegistrationToken:
 def add_tasks(store: Store, *records: TaskRecord) -> list[TaskRecord]:
     """Stores them in one job; returns them as stored."""
     return store.write(lambda uow: [uow.tasks.add(record) for record in records])
+
+
+def count(store: Store) -> int:
+    return len(store.read(lambda uow: uow.tasks.page(TaskFilter(), None, 1_000)).items)
+
+
+class Blocked:
+    """A job that keeps the store busy until it is let go, so that the jobs behind it gather in one commit."""
+
+    def __init__(self, store: Store) -> None:
+        self._go = threading.Event()
+        started = threading.Event()
+
+        def job(_):
+            started.set()
+            assert self._go.wait(PATIENCE)
+
+        self.future = store.submit(job)
+        assert started.wait(PATIENCE)
+
+    def release(self) -> None:
+        self._go.set()
+        self.future.result(PATIENCE)

@@ -1,68 +1,20 @@
-"""The embedded store when things go wrong: killed processes, full disks, damaged files, other processes."""
+"""The embedded store when things go wrong: killed processes, damaged files, other processes."""
 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_samples import filled, integrity, mounted, stored_ids, task
 
-from pulp.server.db.base import Store, StoreUnavailable, TaskFilter
-from pulp.server.db.sqlite import SqliteStore, StoreDamaged, StoreLocked, StoreTooNew, checkpoints
-from pulp.server.db.sqlite.connection import open_reader, open_writer
-from pulp.server.domain.history import HistoryEvent, HistoryType
-from pulp.server.domain.task import TaskRecord, TaskState
-
-PATIENCE = 20.0  # seconds after which a test gives up
-
-
-def task(task_id: str, **given) -> TaskRecord:
-    values = {
-        "kind": "packages.install",
-        "version": 1,
-        "args": b"{}",
-        "requested_by": "ada",
-        "created_at": 1,
-        "accept_by": 2,
-        "expires": 3,
-        "timeout": 4,
-        "consumer_id": "web1",
-    }
-    return TaskRecord(id=task_id, **values | given)
-
-
-def stored_ids(store: Store) -> set[str]:
-    found: set[str] = set()
-    after = None
-    while True:
-        page = store.read(lambda uow, after=after: uow.tasks.page(TaskFilter(), after, 1_000))
-        found.update(record.id for record in page.items)
-        if page.next is None:
-            return found
-        after = page.next
-
-
-def integrity(directory: Path) -> str:
-    with closing(sqlite3.connect(directory / "pulp.db")) as db:
-        return db.execute("PRAGMA integrity_check").fetchone()[0]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Until it holds; fails the test after PATIENCE."""
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        threading.Event().wait(0.01)
-
+from pulp.server.db.base import StoreUnavailable
+from pulp.server.db.sqlite import SqliteStore, StoreDamaged, StoreLocked, StoreTooNew
 
 # --- killed
 
@@ -71,7 +23,8 @@ import os, sys, threading
 from pathlib import Path
 from pulp.server.db.sqlite import SqliteStore
 sys.path.insert(0, sys.argv[2])
-from test_sqlite_faults import task, ended
+from sqlite_samples import event, task
+from pulp.server.domain.task import TaskState
 store = SqliteStore(Path(sys.argv[1]))
 
 def commit(thread):
@@ -81,30 +34,15 @@ def commit(thread):
         number += 1
         def job(uow):
             record = uow.tasks.add(task(task_id))
-            uow.tasks.save(record.replace(state=ended(), phase="done"))
+            uow.tasks.save(record.replace(state=TaskState.FINISHED, phase="done"))
             uow.history.add(event(task_id))
         store.write(job)
         os.write(1, f"{task_id}\\n".encode())
 
-from test_sqlite_faults import event
 for thread in range(4):
     threading.Thread(target=commit, args=(thread,), daemon=True).start()
 threading.Event().wait()
 """
-
-
-def ended() -> TaskState:
-    return TaskState.FINISHED
-
-
-def event(task_id: str) -> HistoryEvent:
-    return HistoryEvent(
-        consumer_id="web1",
-        type=HistoryType.PACKAGES_INSTALLED,
-        at=1,
-        originator="ada",
-        task_id=task_id,
-    )
 
 
 def start_committer(directory: Path) -> subprocess.Popen[bytes]:
@@ -216,12 +154,6 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, co
     assert (tmp_path / "pulp.db").read_bytes() == content
 
 
-def filled(directory: Path) -> Path:
-    with closing(SqliteStore(directory)) as store:
-        store.write(lambda uow: [uow.tasks.add(task(str(number))) for number in range(500)])
-    return directory / "pulp.db"
-
-
 @pytest.mark.parametrize("size", [0, 1, 511])
 def test_an_empty_file_is_no_new_store(tmp_path: Path, size: int):
     os.truncate(filled(tmp_path), size)
@@ -259,205 +191,8 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path):
     assert set(modes.values()) == {0o600}
 
 
-@contextmanager
-def mounted(directory: Path, *options: str) -> Iterator[None]:
-    """A small file system of its own; skips the test where none can be mounted."""
-    directory.mkdir(exist_ok=True)
-    command = [
-        "mount",
-        "-t",
-        "tmpfs",
-        "-o",
-        ",".join(("size=2m", *options)),
-        "pulp",
-        str(directory),
-    ]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"NOT TESTED: cannot mount a tmpfs here ({error})")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
-
-
 @pytest.mark.root
 def test_a_read_only_directory_is_named(tmp_path: Path):
     disk = tmp_path / "disk"
     with mounted(disk, "ro"), pytest.raises(StoreUnavailable, match=f"{disk} cannot be written"):
         SqliteStore(disk)
-
-
-# --- full disks
-
-BIG = b'"' + b"x" * 100_000 + b'"'
-
-
-@contextmanager
-def files_limited_to(size: int) -> Iterator[None]:
-    """Writes of this process beyond `size` bytes of a file fail, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_commit_that_fails_leaves_nothing_and_the_store_goes_on(tmp_path: Path):
-    with closing(SqliteStore(tmp_path)) as store:
-        store.write(lambda uow: uow.tasks.add(task("before")))
-        with files_limited_to((tmp_path / "pulp.db-wal").stat().st_size + 8_000):
-            with pytest.raises(StoreUnavailable):
-                store.write(lambda uow: uow.tasks.add(task("big", args=BIG)))
-            assert stored_ids(store) == {"before"}
-        store.write(lambda uow: uow.tasks.add(task("big")))
-        assert stored_ids(store) == {"before", "big"}
-    assert integrity(tmp_path) == "ok"
-
-
-def test_all_jobs_of_a_commit_that_fails_are_told(tmp_path: Path):
-    told: list[str] = []
-    called: list[str] = []
-    go, started = threading.Event(), threading.Event()
-
-    def wait(_):
-        started.set()
-        assert go.wait(PATIENCE)
-
-    def big(uow):
-        uow.tasks.add(task("big", args=BIG))
-        uow.after_commit(lambda: called.append("big"))
-
-    def fails(uow):
-        raise LookupError
-
-    with closing(SqliteStore(tmp_path)) as store:
-        store.subscribe(lambda changes: told.extend(change.id for change in changes))
-        store.submit(wait)
-        assert started.wait(PATIENCE)
-        small = store.submit(lambda uow: uow.tasks.add(task("small")))
-        failing = store.submit(fails)
-        large = store.submit(big)
-        with files_limited_to((tmp_path / "pulp.db-wal").stat().st_size + 20_000):
-            go.set()
-            for future in (small, failing, large):
-                assert isinstance(future.exception(PATIENCE), StoreUnavailable)
-        store.write(lambda uow: uow.tasks.add(task("after")))
-        assert stored_ids(store) == {"after"}
-    assert told == ["after"]
-    assert called == []
-
-
-def test_a_job_that_swallows_a_full_disk_cannot_write_on(tmp_path: Path):
-    """SQLite gives the whole transaction up inside the job; what the job writes after that must not stand alone."""
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    refused: list[StoreUnavailable] = []
-
-    def stubborn(uow):
-        for number in range(
-            3_000
-        ):  # more than the writer's cache holds: the log is written before the commit
-            try:
-                uow.tasks.add(task(f"lost-{number}", args=BIG))
-            except StoreUnavailable:
-                break
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)  # there is space again
-        try:
-            uow.tasks.add(task("half"))
-        except StoreUnavailable as error:
-            refused.append(error)
-
-    with closing(SqliteStore(tmp_path)) as store:
-        store.write(lambda uow: uow.tasks.add(task("before")))
-        with files_limited_to((tmp_path / "pulp.db-wal").stat().st_size + 8_000):
-            future = store.submit(stubborn)
-            assert isinstance(future.exception(60), StoreUnavailable)
-        assert refused
-        store.write(lambda uow: uow.tasks.add(task("after")))
-        assert stored_ids(store) == {"before", "after"}
-    assert integrity(tmp_path) == "ok"
-
-
-@pytest.mark.root
-def test_a_full_disk_is_survived_and_used_again_when_there_is_space(tmp_path: Path):
-    disk = tmp_path / "disk"
-    with mounted(disk), closing(SqliteStore(disk)) as store:
-        ballast = disk / "ballast"
-        ballast.write_bytes(b"\0" * 1_000_000)
-        acknowledged = set()
-        with pytest.raises(StoreUnavailable):
-            for number in range(1_000):
-                store.write(lambda uow, n=number: uow.tasks.add(task(str(n), args=BIG)))
-                acknowledged.add(str(number))
-        assert acknowledged
-        assert stored_ids(store) == acknowledged
-        ballast.unlink()
-        store.write(lambda uow: uow.tasks.add(task("after", args=BIG)))
-        assert stored_ids(store) == acknowledged | {"after"}
-
-
-# --- the log
-
-
-def test_a_long_read_delays_the_cutting_of_the_log_and_nothing_else(tmp_path: Path):
-    log = tmp_path / "pulp.db-wal"
-    reading, go = threading.Event(), threading.Event()
-
-    def long_read(uow):
-        uow.tasks.claimable(1)
-        reading.set()
-        assert go.wait(PATIENCE)
-
-    with closing(SqliteStore(tmp_path)) as store:
-        reader = threading.Thread(target=store.read, args=(long_read,))
-        reader.start()
-        assert reading.wait(PATIENCE)
-        for number in range(20):
-            store.write(lambda uow, n=number: uow.tasks.add(task(str(n), args=BIG)))
-        assert log.stat().st_size > 20 * len(BIG)
-        go.set()
-        reader.join(PATIENCE)
-        wait_for(lambda: log.stat().st_size == 0)
-        assert len(stored_ids(store)) == 20
-
-
-def test_a_log_that_grows_large_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(checkpoints, "PATIENCE", 10)
-    filled(tmp_path)
-    path, log = tmp_path / "pulp.db", tmp_path / "pulp.db-wal"
-    with closing(open_writer(path, "normal")) as db, closing(open_reader(path)) as reader:
-        watched = checkpoints.Checkpoints(db, log, large=1_000_000)
-
-        def write_beside_a_read(*, ending: bool) -> int:
-            reader.begin()
-            reader.row("SELECT count(*) FROM task")
-            db.execute("INSERT INTO unreadable VALUES (NULL, 1, 'web1', 'r', ?)", (BIG,))
-            if ending:
-                reader.rollback()
-            watched.committed()
-            reader.rollback()
-            return log.stat().st_size
-
-        sizes = [write_beside_a_read(ending=True) for _ in range(30)]
-        assert max(sizes) < 1_200_000
-        sizes = [write_beside_a_read(ending=False) for _ in range(30)]
-        assert max(sizes) > 2_000_000  # and the writer has not waited for ever
-
-
-# --- a copy
-
-
-def test_a_backup_is_a_whole_store(tmp_path: Path):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    with closing(SqliteStore(tmp_path)) as store:
-        store.write(lambda uow: uow.tasks.add(task("1")))
-        store.backup(copy / "pulp.db")
-        store.write(lambda uow: uow.tasks.add(task("2")))
-        with pytest.raises(StoreUnavailable, match="exists"):
-            store.backup(copy / "pulp.db")
-    assert (copy / "pulp.db").stat().st_mode & 0o777 == 0o600
-    with closing(SqliteStore(copy)) as store:
-        assert stored_ids(store) == {"1"}
