@@ -13,10 +13,10 @@ from typing import Any
 
 from pulp.messaging.amqp.acceptor import Acceptor, listening_socket
 from pulp.messaging.amqp.codec import encode
-from pulp.messaging.amqp.driver import Pump
 from pulp.messaging.amqp.hub import ConnectionHub, Snapshot
+from pulp.messaging.amqp.limits import Limits
 from pulp.messaging.amqp.model import Condition
-from pulp.messaging.amqp.server import Limits
+from pulp.messaging.amqp.pump import Pump
 from pulp.messaging.base import Authenticate, Delivery, Message, MessagingError, Peer, Receiver
 
 _log = logging.getLogger(__name__)
@@ -48,13 +48,17 @@ class ListenerBus:
         self._limits = limits or Limits()
         self._actions: deque[Callable[[], None]] = deque()
         self._awake = False
-        self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
         """The bound TCP port, once started."""
         return self._port
+
+    @property
+    def running(self) -> bool:
+        """The thread is alive; when it is not after `start`, nothing moves any more."""
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self, receiver: Receiver) -> None:
         """Raises MessagingError when the address cannot be bound."""

@@ -6,7 +6,6 @@ For simulations and unit tests. Held to the listener's contract by test/contract
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -22,63 +21,16 @@ from pulp.messaging.base import (
     PeerCertificate,
     Receiver,
 )
+from pulp.messaging.memory_lanes import Lane, Step, Window
 
 _log = logging.getLogger(__name__)
 
-Step = Callable[[], None]
 Pick = Callable[[int], int]
 """Given how many lanes have something under way, the index of the one that moves (such as `random.randrange`)."""
 
 
 def _first(_count: int) -> int:
     return 0
-
-
-class _Lane:
-    """What is under way in one direction of one connection, in order."""
-
-    def __init__(self, ready: list[_Lane]) -> None:
-        self._ready = ready
-        self._steps: deque[Step] = deque()
-
-    def add(self, step: Step) -> None:
-        self._steps.append(step)
-        if len(self._steps) == 1:
-            self._ready.append(self)
-
-    def take(self) -> Step:
-        step = self._steps.popleft()
-        self._ready.remove(self)
-        if self._steps:
-            self._ready.append(self)
-        return step
-
-    def clear(self) -> None:
-        if self._steps:
-            self._steps.clear()
-            self._ready.remove(self)
-
-
-class _Window:
-    """One direction's messages: those that wait for credit, and how many are unsettled."""
-
-    def __init__(self, credit: int) -> None:
-        self._credit = credit
-        self.waiting: deque[Step] = deque()
-        self.unsettled = 0
-
-    @property
-    def open(self) -> bool:
-        return self.unsettled < self._credit
-
-    def settle(self) -> None:
-        self.unsettled -= 1
-        self.fill()
-
-    def fill(self) -> None:
-        while self.waiting and self.open:
-            self.unsettled += 1
-            self.waiting.popleft()()
 
 
 class _Received:
@@ -103,12 +55,12 @@ class MemoryLink:
     peer: Peer
 
     def __init__(
-        self, bus: MemoryBus, events: LinkEvents, ready: list[_Lane], credits_: tuple[int, int]
+        self, bus: MemoryBus, events: LinkEvents, ready: list[Lane], credits_: tuple[int, int]
     ) -> None:
         self._bus = bus
         self._events = events
-        self._to_server, self._to_agent = _Lane(ready), _Lane(ready)
-        self._replies, self._requests = _Window(credits_[0]), _Window(credits_[1])
+        self._to_server, self._to_agent = Lane(ready), Lane(ready)
+        self._replies, self._requests = Window(credits_[0]), Window(credits_[1])
         self._tag = 0
         self.serial = 0  # of the connection; 0: refused
         self._attached = False
@@ -247,7 +199,7 @@ class MemoryBus:
         self._authenticate = authenticate
         self._credit = credit
         self._max_outgoing = max_outgoing
-        self._ready: list[_Lane] = []
+        self._ready: list[Lane] = []
         self._links: dict[int, MemoryLink] = {}
         self._serial = 0
 

@@ -7,10 +7,11 @@ import ssl
 from collections import deque
 
 from pulp.messaging.amqp.codec import MAX_WIRE_SIZE, Malformed, decode, encode
-from pulp.messaging.amqp.driver import SHUTDOWN_TIMEOUT, Connection, Ended, Pump
+from pulp.messaging.amqp.driver import SHUTDOWN_TIMEOUT, Connection, Ended
 from pulp.messaging.amqp.engine import Engine
 from pulp.messaging.amqp.link import Incoming, LinkEvents, Outcome
 from pulp.messaging.amqp.model import Condition, EngineLimits, EngineLink, Received
+from pulp.messaging.amqp.pump import Pump
 from pulp.messaging.amqp.sasl import ClientSasl, Sasl
 from pulp.messaging.base import Message, MessagingError
 
@@ -186,7 +187,9 @@ class ClientLink(Connection):
 
     def ended(self, reason: Ended, condition: Condition | None) -> None:
         self._queue.clear()
-        self._events.closed(_sentence(reason, condition), condition.name if condition else None)
+        self._events.closed(
+            _sentence(reason, condition), (condition.name or None) if condition else None
+        )
 
     # --- sending ---
 
@@ -231,7 +234,7 @@ _SENTENCES = {
     Ended.IDLE: "The server was silent for too long",
     Ended.STALLED: "The server does not read what is sent",
     Ended.PROTOCOL: "The server broke the protocol",
-    Ended.UNAUTHENTICATED: "The server did not accept this agent's certificate",
+    Ended.UNAUTHENTICATED: "Authentication failed",
     Ended.SETUP_TIMEOUT: "The server did not open the links in time",
     Ended.CLOSED_HERE: "Closed by this end",
 }

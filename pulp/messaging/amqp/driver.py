@@ -15,6 +15,7 @@ from typing import cast
 
 from pulp.messaging.amqp.engine import Engine
 from pulp.messaging.amqp.model import IDLE_EXPIRED, Condition, Handler, PeerError
+from pulp.messaging.amqp.pump import Pump
 from pulp.messaging.amqp.sasl import Sasl, SaslError
 from pulp.messaging.base import MessagingError
 
@@ -38,48 +39,6 @@ class Ended(Enum):
     SETUP_TIMEOUT = "setup-timeout"
     CLOSED_HERE = "closed-here"
     INTERNAL = "internal-error"
-
-
-class Pump:
-    """Shared by all connections of one loop: one flush for many events, and one sweep for all idle timeouts."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, interval: float = 1.0) -> None:
-        self.loop = loop
-        self.interval = interval
-        self._connections: set[Connection] = set()
-        self._dirty: list[Connection] = []
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, connection: Connection) -> None:
-        self._connections.add(connection)
-        if self._timer is None:
-            self._timer = self.loop.call_later(self.interval, self._sweep)
-
-    def discard(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        if not self._connections and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def mark(self, connection: Connection) -> None:
-        """Flush `connection` once the loop has handled what is ready now."""
-        if not connection.dirty:
-            connection.dirty = True
-            if not self._dirty:
-                self.loop.call_soon(self._flush)
-            self._dirty.append(connection)
-
-    def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        for connection in dirty:
-            connection.dirty = False
-            connection.guarded(connection.flush)
-
-    def _sweep(self) -> None:
-        self._timer = self.loop.call_later(self.interval, self._sweep)
-        now = self.loop.time()
-        for connection in list(self._connections):
-            connection.guarded(connection.sweep, now)
 
 
 class Connection(asyncio.Protocol, Handler, ABC):
@@ -179,7 +138,7 @@ class Connection(asyncio.Protocol, Handler, ABC):
         if self._reason is None:
             self._reason = Ended.LOST
             if exc is not None:
-                self._condition = Condition("connection-lost", str(exc))
+                self._condition = Condition("", str(exc))
         try:
             self.ended(self._reason, self._condition)
         except Exception:
@@ -202,7 +161,7 @@ class Connection(asyncio.Protocol, Handler, ABC):
         try:
             step(*args)
         except SaslError as error:
-            self._condition = Condition("amqp:unauthorized-access", str(error))
+            self._condition = Condition(error.condition, str(error))
             self._leave(Ended.UNAUTHENTICATED)
         except PeerError as error:
             self.close(Ended.PROTOCOL, Condition(error.condition, str(error)))

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pulp.messaging.amqp.driver import Ended, Pump
+from pulp.messaging.amqp.driver import Ended
+from pulp.messaging.amqp.limits import Limits
 from pulp.messaging.amqp.model import Condition
 from pulp.messaging.amqp.primitives import Malformed
-from pulp.messaging.amqp.server import Limits, ServerConnection, ServerDelivery
+from pulp.messaging.amqp.pump import Pump
+from pulp.messaging.amqp.server import ServerConnection, ServerDelivery
 from pulp.messaging.base import Authenticate, Delivery, Peer, Receiver
 
 _log = logging.getLogger(__name__)

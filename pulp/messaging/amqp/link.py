@@ -37,7 +37,7 @@ class LinkEvents(Protocol):
         """What the server said of the message that `send` gave this tag."""
 
     def closed(self, reason: str, condition: str | None) -> None:
-        """`reason` is a sentence; `condition` is the AMQP condition the server gave, if any."""
+        """`reason` is a sentence; `condition` is the AMQP condition that ended it, if any."""
 
 
 class Link(Protocol):

@@ -27,13 +27,13 @@ class PeerError(MessagingError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Why an end of a connection, session or link was closed."""
+    """Why an end of a connection, session or link was closed. `name` is empty where AMQP was not asked."""
 
     name: str
     description: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.description}" if self.description else self.name
+        return ": ".join(part for part in (self.name, self.description) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,9 +31,16 @@ _OK, _AUTH = 0, 1
 
 
 class SaslError(MessagingError):
-    """The peer could not be, or would not be, authenticated."""
+    """The peer did not do its part of authentication. `condition` is AMQP's name for what is wrong."""
 
     code = "sasl"
+    condition = "amqp:connection:framing-error"
+
+
+class SaslRefused(SaslError):
+    """It did, and is not let in."""
+
+    condition = "amqp:unauthorized-access"
 
 
 class Sasl(Protocol):
@@ -152,7 +159,7 @@ class ServerSasl(_Exchange):
 
     def _refuse(self, why: str) -> None:
         self.output += _frame(described_list(_OUTCOME, b"\x50%c" % _AUTH))
-        raise SaslError(why)
+        raise SaslRefused(why)
 
 
 def _init_fields(frame: bytes, at: int) -> tuple[Value, str]:
@@ -205,6 +212,6 @@ class ClientSasl(_Exchange):
             raise SaslError(f"Expected sasl-outcome, got a frame of type 0x{code:x}")
         count, at, _ = list_bounds(frame, at)
         if count < 1 or read(frame, at)[0] != _OK:
-            raise SaslError("The server did not accept this certificate")
+            raise SaslRefused("The server does not accept this certificate")
         self._step = None
         return True

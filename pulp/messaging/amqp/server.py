@@ -9,49 +9,21 @@ import hashlib
 import ssl
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol, cast
 
-from pulp.messaging.amqp.codec import MAX_WIRE_SIZE, Malformed, decode
-from pulp.messaging.amqp.driver import Connection, Ended, Pump
+from pulp.messaging.amqp.codec import Malformed, decode
+from pulp.messaging.amqp.driver import Connection, Ended
 from pulp.messaging.amqp.engine import Engine
+from pulp.messaging.amqp.limits import Limits
 from pulp.messaging.amqp.link import Outcome
-from pulp.messaging.amqp.model import Condition, EngineLimits, EngineLink, Received
-from pulp.messaging.amqp.sasl import Sasl, SaslError, ServerSasl
+from pulp.messaging.amqp.model import Condition, EngineLink, Received
+from pulp.messaging.amqp.pump import Pump
+from pulp.messaging.amqp.sasl import Sasl, SaslRefused, ServerSasl
 from pulp.messaging.base import Authenticate, Grant, Message, Peer, PeerCertificate
 
 CONTAINER = "pulp-server"
+_TOO_SLOW = Condition("amqp:resource-limit-exceeded", "Messages are not taken as fast as they come")
 Subject = tuple[tuple[tuple[str, str], ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What peers may take of the listener. Times in seconds, sizes in bytes."""
-
-    idle_timeout: float = 60.0
-    """Silence after which a peer counts as gone, and how long one may leave our bytes unread."""
-    auth_timeout: float = 10.0
-    """From accepting the socket to both links being up; the TLS handshake must fit as well."""
-    credit: int = 64
-    """Messages that a peer may have sent and we have not settled."""
-    max_connections: int = 20_000
-    max_handshakes: int = 1_000
-    """Connections not yet authenticated; further ones wait in the kernel's backlog."""
-    max_links: int = 4
-    channel_max: int = 3
-    max_message_size: int = MAX_WIRE_SIZE
-    max_outgoing: int = 1_024
-    """Messages handed over for one connection that its peer has not settled."""
-    max_outgoing_bytes: int = 4 * MAX_WIRE_SIZE
-    """Bytes of one connection that wait for the peer's credit."""
-
-    def engine(self) -> EngineLimits:
-        return EngineLimits(
-            idle_timeout=self.idle_timeout,
-            max_message_size=self.max_message_size,
-            max_links=self.max_links,
-            channel_max=self.channel_max,
-        )
 
 
 class Hub(Protocol):
@@ -147,13 +119,11 @@ class ServerConnection(Connection):
         allowed = self.grant.source if link.is_sender else self.grant.target
         taken = self._outgoing if link.is_sender else self._incoming
         if link.address != allowed:
-            self._refuse(
-                link, "amqp:unauthorized-access", f"{self.grant.identity} may not use this address"
-            )
+            why = f"{self.grant.identity} may not use this address"
+            self._refuse(link, "amqp:unauthorized-access", why)
         elif taken is not None:
-            self._refuse(
-                link, "amqp:resource-locked", "There is one link each way, and it is in use"
-            )
+            why = "There is one link each way, and it is in use"
+            self._refuse(link, "amqp:resource-locked", why)
         else:
             self._accept(link, allowed)
 
@@ -212,12 +182,7 @@ class ServerConnection(Connection):
         self._pump.mark(self)
         self.refill()
         if self._over_bounds():
-            self.close(
-                Ended.OVERFLOW,
-                Condition(
-                    "amqp:resource-limit-exceeded", "Messages are not taken as fast as they come"
-                ),
-            )
+            self.close(Ended.OVERFLOW, _TOO_SLOW)
 
     def _over_bounds(self) -> bool:
         limits = self._hub.limits
@@ -263,12 +228,12 @@ class ServerConnection(Connection):
 
 
 def peer_certificate(tls: ssl.SSLObject | None) -> PeerCertificate:
-    """What TLS verified; raises SaslError when there is no certificate or not exactly one common name in it."""
+    """What TLS verified; raises SaslRefused when there is no certificate or not exactly one common name in it."""
     der = tls.getpeercert(binary_form=True) if tls is not None else None
     if tls is None or der is None:
-        raise SaslError("There is no client certificate")
+        raise SaslRefused("There is no client certificate")
     subject = cast("Subject", (tls.getpeercert() or {}).get("subject", ()))
     names = [value for rdn in subject for key, value in rdn if key == "commonName"]
     if len(names) != 1:
-        raise SaslError("The client certificate must have one common name")
+        raise SaslRefused("The client certificate must have one common name")
     return PeerCertificate(names[0], hashlib.sha256(der).hexdigest())
