@@ -152,6 +152,18 @@ def test_a_callback_may_submit_and_cannot_deadlock_with_write(store: Store):
     assert count(store) == 1
 
 
+def test_a_unit_of_work_is_good_for_its_own_job_only(store: Store):
+    units = []
+    store.write(units.append)
+    store.read(units.append)
+    for unit in units:
+        with pytest.raises(StoreError):
+            unit.tasks.add(task())
+        with pytest.raises(StoreError):
+            unit.tasks.claimable(1)
+    assert count(store) == 0
+
+
 # --- close
 
 

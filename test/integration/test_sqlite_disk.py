@@ -159,7 +159,9 @@ def test_a_log_that_grows_large_is_begun_anew(tmp_path: Path, monkeypatch: pytes
         def write_beside_a_read(*, ending: bool) -> int:
             reader.begin()
             reader.row("SELECT count(*) FROM task")
+            db.begin()
             db.execute("INSERT INTO unreadable VALUES (NULL, 1, 'web1', 'r', ?)", (BIG,))
+            db.commit()
             if ending:
                 reader.rollback()
             watched.committed()

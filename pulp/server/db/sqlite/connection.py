@@ -22,20 +22,27 @@ WAL_LIMIT = 64 * 1024 * 1024  # bytes the log keeps on disk after a checkpoint t
 
 
 class Connection:
-    """Statements in, plain rows out; sqlite3's errors come out as the store's own."""
+    """Statements in, plain rows out; sqlite3's errors come out as the store's own.
+
+    execute(), row(), rows() and changed() are for jobs and need a transaction: a unit of work that outlives its job, or goes
+    on after SQLite gave the whole transaction up (disk full, I/O error), must not commit statement by statement.
+    """
 
     def __init__(self, connection: sqlite3.Connection, *, writer: bool) -> None:
         self._connection = connection
         self._writer = writer
-        self._dead = False
 
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+    def execute(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        if not self._connection.in_transaction:
+            raise _no_transaction()
         try:
             return self._connection.execute(sql, values)
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> Row | None:
+        if not self._connection.in_transaction:
+            raise _no_transaction()
         try:
             row: Row | None = self._connection.execute(sql, values).fetchone()
         except sqlite3.Error as error:
@@ -43,22 +50,44 @@ class Connection:
         return row
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        if not self._connection.in_transaction:
+            raise _no_transaction()
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def number(self, sql: str) -> int:
-        """The first column of the one row of a query that always has one."""
-        row = self.row(sql)
-        return int(row[0]) if row else 0
-
     def changed(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run a writing statement; how many rows it changed."""
+        return self.execute(sql, values).rowcount
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    def begin(self) -> None:
+        self.control("BEGIN IMMEDIATE" if self._writer else "BEGIN")
+
+    def commit(self) -> None:
+        self.control("COMMIT")
+
+    def rollback(self) -> None:
+        """Give the transaction up, if there still is one."""
+        if self._connection.in_transaction:
+            self.control("ROLLBACK")
+
+    def control(self, sql: str) -> Row | None:
+        """A statement about transactions or the file; its first row."""
         try:
-            return self._connection.execute(sql, values).rowcount
+            row: Row | None = self._connection.execute(sql).fetchone()
         except sqlite3.Error as error:
             raise self._failed(error) from error
+        return row
+
+    def number(self, sql: str) -> int:
+        """The first column of the one row of a query that always has one."""
+        row = self.control(sql)
+        return int(row[0]) if row else 0
 
     def script(self, sql: str) -> None:
         try:
@@ -66,38 +95,17 @@ class Connection:
         except sqlite3.Error as error:
             raise translate(error) from error
 
-    @property
-    def in_transaction(self) -> bool:
-        return self._connection.in_transaction
-
-    def begin(self) -> None:
-        self.execute("BEGIN IMMEDIATE" if self._writer else "BEGIN")
-
-    def commit(self) -> None:
-        self.execute("COMMIT")
-
-    def rollback(self) -> None:
-        """Give the transaction up, if there still is one, and make the connection fit for the next."""
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            if self._dead:
-                self._connection.execute("PRAGMA query_only=0")
-                self._dead = False
-        except sqlite3.Error as error:
-            raise translate(error) from error
-
     def use_log(self) -> None:
         """Write-ahead logging, which the file remembers: readers and the writer do not wait for each other."""
-        self.execute("PRAGMA journal_mode=WAL")
+        self.control("PRAGMA journal_mode=WAL")
 
     def checkpoint(self, kind: str, patience: int) -> bool:
         """Move the log into the database, waiting up to `patience` ms for readers; whether all of it was moved."""
-        self.execute(f"PRAGMA busy_timeout={patience}")
+        self.control(f"PRAGMA busy_timeout={patience}")
         try:
-            row = self.row(f"PRAGMA wal_checkpoint({kind})")
+            row = self.control(f"PRAGMA wal_checkpoint({kind})")
         finally:
-            self.execute(f"PRAGMA busy_timeout={BUSY}")
+            self.control(f"PRAGMA busy_timeout={BUSY}")
         return row is not None and row[0] == 0
 
     def backup(self, target: Path) -> None:
@@ -117,15 +125,13 @@ class Connection:
     def _failed(self, error: sqlite3.Error) -> StoreError:
         if not self._writer and is_readonly(error):
             return StoreError("a reading job cannot write: use write() or submit()")
-        if self._writer and not self._connection.in_transaction:
-            self._stop_writing()
         return translate(error)
 
-    def _stop_writing(self) -> None:
-        """SQLite gave up the whole transaction (disk full, I/O error). A job that swallows the error and goes on would
-        now commit statement by statement, so nothing can be written before rollback()."""
-        self._dead = True
-        self._connection.execute("PRAGMA query_only=1")
+
+def _no_transaction() -> StoreUnavailable:
+    return StoreUnavailable(
+        "a unit of work is good for its own job only, which is over or was given up"
+    )
 
 
 def open_writer(path: Path, synchronous: Synchronous) -> Connection:

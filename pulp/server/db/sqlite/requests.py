@@ -44,4 +44,5 @@ class SqliteUnreadable:
         )
 
     def count(self) -> int:
-        return self._db.number("SELECT count(*) FROM unreadable")
+        row = self._db.row("SELECT count(*) FROM unreadable")
+        return row[0] if row else 0

@@ -20,9 +20,7 @@ T = TypeVar("T")
 Job = Callable[[UnitOfWork], Any]
 Tell = Callable[[Sequence[TaskChange]], None]
 
-IDLE = (
-    1.0  # seconds without a job after which the log is moved into the database and cut to nothing
-)
+IDLE = 1.0  # seconds without a job after which the log is emptied
 GROUP = 1_000  # jobs of one commit at most, so that the first ones do not wait for ever
 
 log = logging.getLogger(__name__)
@@ -111,22 +109,21 @@ class Writer:
         return self._ended.is_set()
 
     def _run(self) -> None:
-        while True:
-            group = self._take()
+        while (group := self._take()) is not None:
             if group:
                 self._commit(group)
-            elif self._closing:
-                break
             else:
                 self._checkpoints.idle()
         self._ended.set()
 
-    def _take(self) -> list[_Entry]:
-        """The next jobs; none when it is time to shorten the log, or to end."""
+    def _take(self) -> list[_Entry] | None:
+        """The next jobs; an empty list when it is time to shorten the log, None when it is time to end."""
         with self._wake:
             while not self._queue and not self._closing:
                 if not self._wake.wait(IDLE if self._checkpoints.pending else None):
                     break
+            if self._closing and not self._queue:
+                return None
             group, self._queue = self._queue[:GROUP], self._queue[GROUP:]
             return group
 
@@ -166,17 +163,17 @@ class Writer:
 
     def _run_in_savepoint(self, entry: _Entry) -> None:
         """StoreError when not only the job's own part, but the whole transaction is lost."""
-        self._db.execute("SAVEPOINT job")
+        self._db.control("SAVEPOINT job")
         try:
             entry.run(self._unit)
         except BaseException as error:  # whatever it is belongs to the one who waits for the future
             self._undo([entry])
             entry.fail(error)
             self._check_transaction(error)
-            self._db.execute("ROLLBACK TO job")
+            self._db.control("ROLLBACK TO job")
         else:
             self._check_transaction(None)
-        self._db.execute("RELEASE job")
+        self._db.control("RELEASE job")
 
     def _check_transaction(self, cause: BaseException | None) -> None:
         if self._db.in_transaction:
