@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from secrets import token_urlsafe
+from secrets import token_hex
 
 TOKEN_BYTES = 32
 
 
 def new_token() -> str:
-    """256 random bits as text."""
-    return token_urlsafe(TOKEN_BYTES)
+    """256 random bits as hex: no character that a shell, a URL or an option parser could take for its own."""
+    return token_hex(TOKEN_BYTES)
 
 
 def digest_of(token: str) -> str:
