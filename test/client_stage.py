@@ -149,10 +149,16 @@ class Stage:
             carrier=httpx.MockTransport(self.script),
         )
 
-    def run(self, *args: str, terminal: bool = False, stdin: str | None = None) -> Result:
-        """`terminal`: both stdout and stdin are one; `stdin`: what is typed or piped."""
+    def run(
+        self,
+        *args: str,
+        terminal: bool = False,
+        err_terminal: bool = False,
+        stdin: str | None = None,
+    ) -> Result:
+        """`terminal`: stdout and stdin are one, `err_terminal`: stderr is; `stdin`: what is typed or piped."""
         kind = Terminal if terminal else io.StringIO
-        out, err = kind(), io.StringIO()
+        out, err = kind(), Terminal() if err_terminal else io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             code = run(args, self.runtime(out, err, kind(stdin or "")))
         self.script.check_over()

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import httpx
 import pytest
-from client_stage import NOW, SERVER, TASK_ID, Reply, Stage, change, failed, finished, problem, task
-from client_stage import Terminal as TerminalStream
+from client_stage import (
+    BERLIN,
+    NOW,
+    SERVER,
+    TASK_ID,
+    Reply,
+    Stage,
+    Terminal,
+    change,
+    failed,
+    finished,
+    problem,
+    task,
+)
+from rich.console import Console
 
-from pulp.client.follow import AWAY_LIMIT
-from pulp.client.views import TaskState
+from pulp.client.follow import AWAY_LIMIT, Seen
+from pulp.client.narrate import Live
+from pulp.client.views import Answer, Task, TaskState, read
 
 INSTALL = "/consumers/web1/actions/install"
 POLL = f"/tasks/{TASK_ID}"
@@ -95,17 +110,9 @@ def test_on_a_terminal_the_progress_is_live_and_gone_at_the_end(stage: Stage) ->
     assert plain.splitlines()[-3].endswith("web1: install finished after 4.2s")
 
 
-def test_the_live_bar_tells_state_phase_percent_and_message(stage: Stage) -> None:
-    from rich.console import Console
-
-    from pulp.client.follow import Seen
-    from pulp.client.narrate import Live
-    from pulp.client.views import Answer, Task, read
-
-    live = Live(TerminalStream(), stage.runtime(*(io.StringIO() for _ in range(3))).zone())
-    shown = task(**running(2, "download", 42, "fetching \x1b[31mnginx").body)
-    import json
-
+def test_the_live_bar_tells_state_phase_percent_and_message() -> None:
+    live = Live(Terminal(), BERLIN)
+    shown = running(2, "download", 42, "fetching \x1b[31mnginx").body
     value = read(json.dumps(shown).encode(), Task)
     assert value is not None
     live.tell(Seen(Answer(b"", value)))
@@ -120,6 +127,14 @@ def test_with_json_the_task_is_the_only_thing_on_stdout(stage: Stage) -> None:
     result = stage.run("consumer", "install", "web1", "nginx", "--json")
     assert (result.code, result.err) == (0, "")
     assert result.json == done().body
+
+
+def test_with_json_a_person_at_the_terminal_still_sees_the_progress(stage: Stage) -> None:
+    stage.script.on("POST", INSTALL, offline())
+    stage.script.on("GET", POLL, running(2, "download", 42), done())
+    result = stage.run("consumer", "install", "web1", "nginx", "--json", err_terminal=True)
+    assert result.json["state"] == "finished"
+    assert "\x1b[" in result.err
 
 
 @pytest.mark.parametrize(
