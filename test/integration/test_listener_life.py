@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import resource
+import socket
 import ssl
 import sys
 import threading
@@ -147,6 +149,28 @@ def test_connections_that_come_and_go_leave_nothing_behind(world: ListenerWorld)
     assert psutil.Process().memory_info().rss - before < 3 << 20
 
 
+def test_without_descriptors_it_waits_and_then_goes_on(
+    world: ListenerWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = world.up("web1")
+    crowd = [socket.socket() for _ in range(20)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 3, hard))
+    try:
+        for member in crowd:
+            member.connect(("127.0.0.1", world.bus.port))
+        tag = events.link.send(message(1))
+        world.until(lambda: tag in events.outcomes)
+        world.until(lambda: "Cannot accept connections for now" in caplog.text)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for member in crowd:
+            member.close()
+    world.until(lambda: world.bus.snapshot().accepted == 21)
+    assert world.up("web2").end is None
+
+
 # --- threads ---
 
 
@@ -195,6 +219,11 @@ def test_what_is_asked_of_a_stopped_bus_is_harmless(world: ListenerWorld) -> Non
     world.bus.settle(world.receiver.deliveries)
     world.bus.close_identity("web1", "amqp:not-allowed", "")
     world.bus.stop()
+
+
+def test_limits_that_make_no_sense_are_named() -> None:
+    with pytest.raises(ValueError, match="idle_timeout must be more than 0"):
+        Limits(idle_timeout=0)
 
 
 def test_a_port_that_is_taken_is_named(world: ListenerWorld) -> None:
