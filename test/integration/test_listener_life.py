@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import socket
 import ssl
@@ -149,24 +150,35 @@ def test_connections_that_come_and_go_leave_nothing_behind(world: ListenerWorld)
     assert psutil.Process().memory_info().rss - before < 3 << 20
 
 
+@contextlib.contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    fillers: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                fillers.append(os.dup(0))
+        yield
+    finally:
+        for filler in fillers:
+            os.close(filler)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_without_descriptors_it_waits_and_then_goes_on(
     world: ListenerWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     events = world.up("web1")
     crowd = [socket.socket() for _ in range(20)]
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    open_now = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 3, hard))
-    try:
+    with no_descriptors_left():
         for member in crowd:
             member.connect(("127.0.0.1", world.bus.port))
         tag = events.link.send(message(1))
         world.until(lambda: tag in events.outcomes)
         world.until(lambda: "Cannot accept connections for now" in caplog.text)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        for member in crowd:
-            member.close()
+    for member in crowd:
+        member.close()
     world.until(lambda: world.bus.snapshot().accepted == 21)
     assert world.up("web2").end is None
 
