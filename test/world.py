@@ -103,14 +103,18 @@ class Host:
             "PULP_AGENT_PACKAGES_ROOT": str(self.root),
         }
         self._world = world
-        log = world.path / "logs" / f"agent-{id_}.log"
-        argv: list[str | Path] = [BIN / "pulp-agent", "run", "--data", self.data]
-        self.agent = Program(argv, env=self._env, log=log)
+        self.agent = self.another_agent(self.data)
 
     def register(self, token: str) -> None:
         argv: list[str | Path] = [BIN / "pulp-agent", "register", "--data", self.data]
         argv += ["--id", self.id, "--server", self._world.url, "--ca", self._world.ca]
         run_once([*argv, "--token", token], self._env)
+
+    def another_agent(self, data: Path) -> Program:
+        """An agent on this host's package root with an identity of its own or a stolen one; its owner stops it."""
+        argv: list[str | Path] = [BIN / "pulp-agent", "run", "--data", data]
+        log = self._world.path / "logs" / f"{self.id}-{data.name}.log"
+        return Program(argv, env=self._env, log=log)
 
     def installed(self) -> dict[str, str]:
         """Name → version of what dpkg says is installed and configured."""
