@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, UnsetType
 
 from pulp.common.errors import FieldError, InvalidInput
 from pulp.rmi.faults import fault_of
@@ -175,11 +175,11 @@ def _words(type_: Any, value: Any) -> str:
 
 
 def _bare(type_: Any) -> Any:
-    """Without Annotated, and without None where one other kind is left."""
+    """Without Annotated, and without None or UNSET where one other kind is left."""
     while get_origin(type_) is Annotated:
         type_ = get_args(type_)[0]
     if get_origin(type_) in (Union, UnionType):
-        members = [m for m in get_args(type_) if m is not NoneType]
+        members = [m for m in get_args(type_) if m not in (NoneType, UnsetType)]
         if len(members) == 1:
             return _bare(members[0])
     return type_

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pulp.common.times import DAY, parse_time
 from pulp.server.api.errors import invalid
@@ -20,6 +20,9 @@ _LOST_PLUS = re.compile(r" ([0-9]{2}:[0-9]{2})$")
 _EPOCH = date(1970, 1, 1)
 
 
+Revision = Annotated[int, Meta(ge=0, le=2**53 - 1, description="a revision: a whole number")]
+
+
 class NoQuery(Body, frozen=True, kw_only=True):
     """A route without parameters."""
 
@@ -30,7 +33,7 @@ class PageQuery(Body, frozen=True, kw_only=True):
 
 
 class ConsumersQuery(PageQuery, frozen=True, kw_only=True):
-    online: bool | None = None
+    online: bool | UnsetType = UNSET  # not None: a query's `null` is no value
     q: Annotated[str, Meta(max_length=256)] = ""
     notes: dict[NoteKey, NoteValue] = msgspec.field(default_factory=dict)
 
@@ -48,9 +51,7 @@ class TaskQuery(Body, frozen=True, kw_only=True):
     wait: Annotated[
         float, Meta(ge=0, le=LONGEST_WAIT, description="a number of seconds from 0 to 30")
     ] = 0
-    after: (
-        Annotated[int, Meta(ge=0, le=2**53 - 1, description="a revision: a whole number")] | None
-    ) = None
+    after: Revision | UnsetType = UNSET
 
 
 class HistoryQuery(PageQuery, frozen=True, kw_only=True):

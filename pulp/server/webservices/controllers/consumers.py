@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from msgspec import UNSET
+
 from pulp.server.api.types import (
     ConsumerView,
     EmptyBody,
@@ -36,7 +38,8 @@ class Consumers(Controller):
     )
     def GET(self, call: Call) -> ListView[ConsumerView]:
         query: ConsumersQuery = call.query
-        where = ConsumerFilter(online=query.online, q=query.q, notes=query.notes)
+        online = None if query.online is UNSET else query.online
+        where = ConsumerFilter(online=online, q=query.q, notes=query.notes)
         return self.api.consumers.list(call.who, where, after=query.after, limit=query.limit)
 
     @route(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import msgspec
+from msgspec import UNSET
 
 from pulp.server.api.types import EmptyBody, ListView, TaskView
 from pulp.server.db.base import TaskFilter
@@ -69,7 +70,7 @@ class Task(Controller):
         """The task as it is; where that is no news the request waits, and this answer is dropped."""
         query: TaskQuery = call.query
         task = self.api.tasks.show(call.who, task_id)
-        after = task.revision if query.after is None else query.after
+        after = task.revision if query.after is UNSET else query.after
         if task.revision > after or task.state in _FINAL:
             poll.drop()
         else:
