@@ -94,9 +94,10 @@ class Execution:
         self._enter(call)
         self._launch(call, resumed=False)
 
-    def _enter(self, call: Call) -> None:
+    def _enter(self, call: Call, pacer: Pacer | None = None) -> None:
+        """A resumed call keeps its pacer, so that its percent does not fall."""
         self._lanes.enter(call.id, call.lane)
-        self._runs[call.id] = _Run(Pacer(call.id), self._deadline(call))
+        self._runs[call.id] = _Run(pacer or Pacer(call.id), self._deadline(call))
 
     def _deadline(self, call: Call) -> int | None:
         """Counted from here: a resumed execution gets its whole time again, for it has to repair first."""
@@ -148,15 +149,15 @@ class Execution:
         call = self._running(event.id)
         if call is None:
             return
-        self._leave(call)
+        run = self._leave(call)
         final = _final_of_lost(call, event, self.desk.at.wall)
         if final is not None:
             self.desk.end(final)
         else:
-            self._resume(call, event)
+            self._resume(call, event, run.pacer)
         self.pump()
 
-    def _resume(self, call: Call, event: JobLost) -> None:
+    def _resume(self, call: Call, event: JobLost, pacer: Pacer) -> None:
         attempt = call.attempt + 1
         self.desk.log(
             "warning",
@@ -166,7 +167,7 @@ class Execution:
             began=event.began,
         )
         self.desk.append(Began(id=call.id, at=self.desk.at.wall, attempt=attempt))
-        self._enter(call)
+        self._enter(call, pacer)
         self._launch(call, resumed=True)
 
     def _running(self, call_id: str) -> Call | None:

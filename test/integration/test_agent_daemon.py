@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from agent_world import AgentProcess, FakeServer, make_home, request, until
+from msgspec.structs import replace
 
-from pulp.rmi.messages import Accepted, Bye, Hello, Started, Succeeded
+from pulp.rmi.messages import Accepted, Bye, Hello, Profile, Started, Succeeded
 
 
 @pytest.fixture
@@ -65,3 +67,42 @@ def test_the_servers_return_is_noticed_within_a_second(
     server.stop()
     server.start()
     server.waits_for(Hello, count=2)
+
+
+def test_several_addresses_are_tried_in_turn(tmp_path: Path, server: FakeServer) -> None:
+    home, _ = make_home(tmp_path / "other", server, uid="uid-2")
+    known = home.registration()
+    home.save_registration(replace(known, urls=["amqps://127.0.0.1:1", *known.urls]))
+    agent = AgentProcess(home, tmp_path / "other.log")
+    agent.start()
+    server.waits_for(Hello)
+    assert agent.stop() == 0
+
+
+def test_a_second_agent_does_not_start(server: FakeServer, agent: AgentProcess) -> None:
+    server.waits_for(Hello)
+    second = AgentProcess(agent.home, agent.log.with_name("second.log"))
+    second.start()
+    assert second.process is not None and second.process.wait(20) == 2
+    assert "another pulp-agent runs" in second.log.read_text()
+
+
+def test_a_damaged_journal_is_reported_and_the_agent_runs(
+    server: FakeServer, agent: AgentProcess
+) -> None:
+    server.waits_for(Hello)
+    agent.kill()
+    with agent.home.journal.open("ab") as journal:
+        journal.write(b"torn")
+    agent.start()
+    first, second = server.waits_for(Hello, count=2), server.of(Hello)[0]
+    assert first.journal_id == second.journal_id
+    assert "journal.bad-1" in agent.log.read_text()
+
+
+def test_idle_and_connected_it_is_small(server: FakeServer, agent: AgentProcess) -> None:
+    server.waits_for(Hello)
+    server.waits_for(Profile)
+    assert agent.process is not None
+    memory = psutil.Process(agent.process.pid).memory_full_info()
+    assert memory.uss <= 25 * 2**20

@@ -15,7 +15,9 @@ from pulp_agent.events import (
     Disconnected,
     FinalDelivered,
     ForgetJobs,
+    Instant,
     JobEnded,
+    Leaving,
     ReadProfile,
     Received,
     Send,
@@ -29,6 +31,8 @@ from pulp.common.times import DAY, HOUR, MINUTE, SECOND
 from pulp.rmi.errors import RemoteCallError
 from pulp.rmi.messages import (
     Accepted,
+    Alive,
+    Bye,
     CallStatus,
     Cancel,
     Canceled,
@@ -324,3 +328,15 @@ def test_a_final_always_fits_the_wire() -> None:
     value = Raw(f'{{"backend":"apt","unknown":[{words}]}}'.encode())
     (answer,) = play.sends(JobEnded("a", success().__class__(value, finished=T0)))
     assert isinstance(answer, Succeeded) and answer.truncated is True
+
+
+def test_the_heartbeat_beats_only_while_welcomed() -> None:
+    play = online()
+    assert play.core.alive(Instant(T0, 0)) == [Send(Alive(now=T0))]
+    play.does(Disconnected())
+    assert play.core.alive(Instant(T0, 0)) == []
+
+
+def test_leaving_says_bye() -> None:
+    play = online()
+    assert play.sends(Leaving()) == [Bye(now=T0)]
