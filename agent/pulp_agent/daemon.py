@@ -219,7 +219,12 @@ class Agent:
         if self._wake_at is not None and not self.stalled:
             left = (self._wake_at - self._clock().wall) / 1000
             delay = min(max(left, 0.0), LONGEST_SLEEP)
-            self._timer = self._loop.call_later(delay, self.post, TimeIs())
+            self._timer = self._loop.call_later(delay, self._wake_up)
+
+    def _wake_up(self) -> None:
+        """The wish is spent: the core asks anew where it still waits for something, and is silent where it does not."""
+        self._wake_at = None
+        self.post(TimeIs())
 
     def _beat(self) -> None:
         self._do_all(self.core.alive(self._clock()))
