@@ -211,7 +211,7 @@ class ListenerWorld:
         return events
 
     def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
-        self.loop.run_until_complete(_until(condition, seconds))
+        self.loop.run_until_complete(eventually(condition, seconds))
 
     def settle_down(self) -> None:
         self.loop.run_until_complete(asyncio.sleep(0.1))
@@ -230,7 +230,7 @@ class ListenerWorld:
         self.loop.run_until_complete(self.loop.run_in_executor(None, self.bus.stop, 2.0))
 
 
-async def _until(condition: Callable[[], object], seconds: float) -> None:
+async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bus_pki import Authority
-from bus_worlds import Events, ListenerWorld, Recorder, message
+from bus_worlds import Events, ListenerWorld, Recorder, eventually, message
 from rogue import Rogue
 
 from pulp.messaging.amqp.driver import Ended
@@ -171,14 +171,20 @@ def test_without_descriptors_it_waits_and_then_goes_on(
 ) -> None:
     events = world.up("web1")
     crowd = [socket.socket() for _ in range(20)]
-    with no_descriptors_left():
+
+    async def starve() -> None:
+        with no_descriptors_left():
+            for member in crowd:
+                member.connect(("127.0.0.1", world.bus.port))
+            tag = events.link.send(message(1))
+            await eventually(lambda: tag in events.outcomes)
+            await eventually(lambda: "Cannot accept connections for now" in caplog.text)
+
+    try:
+        world.loop.run_until_complete(starve())
+    finally:
         for member in crowd:
-            member.connect(("127.0.0.1", world.bus.port))
-        tag = events.link.send(message(1))
-        world.until(lambda: tag in events.outcomes)
-        world.until(lambda: "Cannot accept connections for now" in caplog.text)
-    for member in crowd:
-        member.close()
+            member.close()
     world.until(lambda: world.bus.snapshot().accepted == 21)
     assert world.up("web2").end is None
 
