@@ -1,7 +1,9 @@
 """CPU and memory of the listener per agent and per round trip: `python bench/bus.py --agents 1000 --trips 20000`.
 
 A round trip: request out (unsettled), accepted by the agent, reply in (unsettled), settled by the server.
-Agents are ClientLinks in a process of their own, over TLS. Last figures: see the end of this file.
+Agents are ClientLinks in a process of their own, over TLS. The server's figures hold this bench's own work, too.
+Last figures (2 shared cores at load 6, Python 3.11, uvloop 0.23, P-256): 1,000 agents: 69 kB each, 2.2 ms CPU per
+connect, 151 us CPU per round trip; 3,000 agents: 69 kB, 2.2 ms, 170 us; 1 agent, one at a time: p50 0.45 ms.
 """
 
 from __future__ import annotations
