@@ -117,7 +117,7 @@ class Applying:
                 return self._ended(record, LOST), False
             case Verdict.RESEND:
                 return record, record.cancel_requested_at is None
-            case Verdict.TOO_LATE if record.cancel_requested_at and not record.cancel_refused:
+            case Verdict.TOO_LATE if _refuses(record):
                 return record.replace(cancel_refused=True), False
             case Verdict.REPEATED if isinstance(message, Progress):
                 if not record.state.final:
@@ -205,6 +205,12 @@ class Applying:
                 details=msgspec.json.encode({"answer": final}),
             )
         )
+
+
+def _refuses(record: TaskRecord) -> bool:
+    """Whether a `too-late` is news: a task that has ended meanwhile stays as it is."""
+    asked = record.cancel_requested_at is not None and not record.cancel_refused
+    return asked and not record.state.final
 
 
 def says_the_same(record: TaskRecord, final: Final) -> bool:
