@@ -8,24 +8,26 @@ import os
 import signal
 from dataclasses import dataclass
 
+import msgspec
+
 from pulp.common.times import SECOND
 from pulp.rmi.interfaces import Method
 from pulp.rmi.versions import FEATURES
 from pulp_agent import __version__, host
 from pulp_agent.calls import CallTable
-from pulp_agent.config import AgentSettings, Packages
+from pulp_agent.config import AgentSettings
 from pulp_agent.daemon import Agent
 from pulp_agent.desk import Me
 from pulp_agent.errands import Errands
 from pulp_agent.events import Event
-from pulp_agent.handlers.packages.apt.settings import AptSettings
-from pulp_agent.handlers.settings import write_settings
+from pulp_agent.files import write_atomically
 from pulp_agent.home import Home, Registration
 from pulp_agent.household import HomeHousehold
 from pulp_agent.jobs import ProcessExecutor
 from pulp_agent.journal import Cut, FileJournal, open_journal
 from pulp_agent.link import AmqpConnector, LinkKeeper
 from pulp_agent.records import AnyRecord
+from pulp_agent.spool import SETTINGS
 from pulp_agent.status import Status, StatusFile
 
 _log = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ async def run(settings: AgentSettings) -> None:
         journal, records, cuts = open_journal(home.journal)
         _report(cuts)
         home.jobs.mkdir(exist_ok=True, mode=0o700)
-        write_settings(home.jobs, _apt(settings.packages))
+        write_atomically(home.jobs / SETTINGS, msgspec.json.encode(settings.packages))
         await _live(home, registration, journal, records)
     finally:
         os.close(lock)
@@ -124,19 +126,4 @@ def _status(parts: _Parts, registration: Registration) -> Status:
         last_welcome=link.last_welcome if link else None,
         clock_offset=agent.core.offset(now) if agent else None,
         journal_problem=agent.stalled if agent else "",
-    )
-
-
-def _apt(packages: Packages) -> AptSettings:
-    """The settings' ms as the handler's seconds."""
-    return AptSettings(
-        apt_config=packages.apt_config,
-        root=packages.root,
-        lock_timeout=packages.lock_timeout / SECOND,
-        refresh_timeout=packages.refresh_timeout / SECOND,
-        plan_timeout=packages.plan_timeout / SECOND,
-        download_timeout=packages.download_timeout / SECOND,
-        commit_timeout=packages.commit_timeout / SECOND,
-        retry_delay=packages.retry_delay / SECOND,
-        security_labels=packages.security_labels,
     )

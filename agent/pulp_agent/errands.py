@@ -65,13 +65,15 @@ class Errands:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read_profile(self) -> None:
-        self._read_again = True
-        while self._read_again:
-            self._read_again = False
-            output = await self._run(MODULE, "--print", str(self._home.jobs), PROFILE.path)
-            if output is not None:
-                self._tell(output)
-        self._reading = False
+        try:
+            self._read_again = True
+            while self._read_again:
+                self._read_again = False
+                output = await self._run(MODULE, "--print", str(self._home.jobs), PROFILE.path)
+                if output is not None:
+                    self._tell(output)
+        finally:
+            self._reading = False
 
     def _tell(self, output: bytes) -> None:
         try:

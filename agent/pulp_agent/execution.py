@@ -68,8 +68,9 @@ class Execution:
         verdict = self._judge(call)
         if isinstance(verdict, Wait):
             return
-        if call.window and self.desk.skewed:
-            self._fail(call, "clock-skew", self._skew_sentence())
+        refusal = self.skew_refusal(call.id) if call.window else None
+        if refusal is not None:
+            self.desk.end(refusal)
         elif isinstance(verdict, Closed):
             self._fail(call, verdict.code, verdict.message)
         elif self._lanes.admits(call.lane):
@@ -80,10 +81,14 @@ class Execution:
         now = self.desk.at.wall
         return judge(window=call.window, expires=call.expires, now=now, spent=spent)
 
-    def _skew_sentence(self) -> str:
+    def skew_refusal(self, call_id: str) -> Failed | None:
+        """The answer to windowed work while this host's clock cannot be trusted: when it comes, and when it would start."""
+        if not self.desk.skewed:
+            return None
         seconds = abs(self.desk.offset) // SECOND
         way = "ahead of" if self.desk.offset > 0 else "behind"
-        return f"This host's clock is {seconds} s {way} the server's; set it right, then try again."
+        message = f"This host's clock is {seconds} s {way} the server's; set it right, then retry."
+        return Failed(id=call_id, code="clock-skew", message=message)
 
     def _fail(self, call: Call, code: str, message: str) -> None:
         self.desk.end(Failed(id=call.id, code=code, message=message))

@@ -55,7 +55,7 @@ class Intake:
             request, features=me.features, methods=me.methods, now=self._desk.server_now
         )
         if not isinstance(checked, Rejected):
-            return None
+            return self._execution.skew_refusal(request.id) if window else None
         if checked.code == "expired" and window and self._desk.at.wall >= window.end:
             message = f"The request came when its window had closed at {format_time(window.end)}."
             return Failed(id=request.id, code="window-missed", message=message)

@@ -54,7 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         _run,
         "run the agent until SIGTERM or Ctrl-C; running jobs go on without it",
     )
-    status = _command(commands, "status", _status, "show the connection and the open calls")
+    status = _command(
+        commands,
+        "status",
+        _status,
+        "show the connection and the open calls; exit code 1 unless it is connected",
+    )
     status.add_argument("--json", action="store_true", help="for programs")
     _command(commands, "config", _config, "print the settings in force, and where each comes from")
     commands.add_parser("version", help="print the version").set_defaults(command=_version)

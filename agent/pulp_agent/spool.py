@@ -20,6 +20,8 @@ from msgspec import Raw, Struct
 from pulp_agent.events import Decision, Failure, JobProgressed, Outcome, StartJob, Success
 from pulp_agent.files import sync_directory, write_atomically, write_whole
 
+SETTINGS = ".settings.json"
+"""In the folder of all jobs: the settings of package work. No call's id begins with a dot."""
 DECISIONS: frozenset[Decision] = frozenset({"commit", "cancel", "timeout"})
 
 

@@ -1,4 +1,4 @@
-"""How the settings of package work come from the agent to its jobs' processes: a file in the jobs' folder."""
+"""The settings of package work as a job's process reads them, from the file the agent wrote at its start."""
 
 from __future__ import annotations
 
@@ -6,19 +6,31 @@ from pathlib import Path
 
 import msgspec
 
-from pulp_agent.files import write_atomically
-from pulp_agent.handlers.packages.apt.settings import AptSettings
-
-_NAME = ".settings.json"  # no call's id begins with a dot
-
-
-def write_settings(jobs: Path, settings: AptSettings) -> None:
-    write_atomically(jobs / _NAME, msgspec.json.encode(settings))
+from pulp.common.times import SECOND
+from pulp_agent.config import Packages
+from pulp_agent.handlers.packages import AptSettings
+from pulp_agent.spool import SETTINGS
 
 
 def read_settings(jobs: Path) -> AptSettings:
     """The defaults where there is no file."""
     try:
-        return msgspec.json.decode((jobs / _NAME).read_bytes(), type=AptSettings)
+        packages = msgspec.json.decode((jobs / SETTINGS).read_bytes(), type=Packages)
     except FileNotFoundError:
         return AptSettings()
+    return _apt(packages)
+
+
+def _apt(packages: Packages) -> AptSettings:
+    """The settings' ms as the handler's seconds."""
+    return AptSettings(
+        apt_config=packages.apt_config,
+        root=packages.root,
+        lock_timeout=packages.lock_timeout / SECOND,
+        refresh_timeout=packages.refresh_timeout / SECOND,
+        plan_timeout=packages.plan_timeout / SECOND,
+        download_timeout=packages.download_timeout / SECOND,
+        commit_timeout=packages.commit_timeout / SECOND,
+        retry_delay=packages.retry_delay / SECOND,
+        security_labels=packages.security_labels,
+    )

@@ -7,21 +7,23 @@ import os
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from agent_plays import T0, request, windowed
 from msgspec import Raw
 from pulp_agent import config
 from pulp_agent.backoff import LONGEST, REFUSED_LONGEST, STABLE, Backoff
+from pulp_agent.config import Packages
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages import AptSettings
 from pulp_agent.handlers.registry import methods, resolve
-from pulp_agent.handlers.settings import read_settings, write_settings
+from pulp_agent.handlers.settings import read_settings
 from pulp_agent.home import Home, HomeError, Registration
 from pulp_agent.journal import open_journal
 from pulp_agent.main import main
 from pulp_agent.records import Began, Ended, Took
 from pulp_agent.report import report
-from pulp_agent.spool import Spool
+from pulp_agent.spool import SETTINGS, Spool
 from pulp_agent.status import Status
 from pulp_agent.trust import TrustError, endpoint
 
@@ -121,9 +123,15 @@ def test_the_first_decision_stands(tmp_path: Path) -> None:
 
 def test_settings_reach_the_job(tmp_path: Path) -> None:
     assert read_settings(tmp_path) == AptSettings()
-    settings = AptSettings(apt_config="/x", lock_timeout=3.0, security_labels=("A", "B"))
-    write_settings(tmp_path, settings)
-    assert read_settings(tmp_path) == settings
+    packages = Packages(apt_config="/x", lock_timeout=3_000, security_labels=("A", "B"))
+    (tmp_path / SETTINGS).write_bytes(msgspec.json.encode(packages))
+    wanted = AptSettings(apt_config="/x", lock_timeout=3.0, security_labels=("A", "B"))
+    assert read_settings(tmp_path) == wanted
+
+
+def test_the_defaults_of_settings_and_handler_agree(tmp_path: Path) -> None:
+    (tmp_path / SETTINGS).write_bytes(msgspec.json.encode(Packages()))
+    assert read_settings(tmp_path) == AptSettings()
 
 
 def test_what_is_offered_can_be_resolved_and_nothing_else() -> None:

@@ -175,6 +175,7 @@ def test_an_offset_over_ten_minutes_refuses_windowed_work_only() -> None:
     play.gets(windowed("held", begin=HOUR, end=2 * HOUR))
     play.connects(now=T0 - 11 * MINUTE)
     assert code(play.gets(windowed("now", begin=-HOUR, end=HOUR))) == "clock-skew"
+    assert code(play.gets(windowed("later", begin=HOUR, end=2 * HOUR))) == "clock-skew"
     assert play.gets(request("free")) and play.started() == ["free"]
     play.goes(HOUR)
     assert code(play.sends(TimeIs())) == "clock-skew"
