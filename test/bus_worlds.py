@@ -230,6 +230,24 @@ class ListenerWorld:
         self.loop.run_until_complete(self.loop.run_in_executor(None, self.bus.stop, 2.0))
 
 
+class Good:
+    """A peer that behaves, and the check that it still gets its service."""
+
+    def __init__(self, world: ListenerWorld) -> None:
+        self._world = world
+        self._events = world.up("good")
+        self._count = 0
+
+    def check(self) -> None:
+        events, world = self._events, self._world
+        self._count += 1
+        tag = events.link.send(message(self._count))
+        (peer,) = world.receiver.of("good")
+        world.bus.send(peer, [message(self._count)])
+        world.until(lambda: tag in events.outcomes and len(events.incoming) == self._count)
+        assert events.end is None
+
+
 async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
     end = time.monotonic() + seconds
     while not condition():

@@ -7,6 +7,8 @@ import ssl
 import time
 from typing import Any
 
+import psutil
+
 from pulp.messaging.amqp.engine import Engine
 from pulp.messaging.amqp.link import Outcome
 from pulp.messaging.amqp.model import Condition, EngineLimits, EngineLink, Received
@@ -123,6 +125,11 @@ class Rogue:
 
     def on_failure(self, condition: Condition | None) -> None:
         self.closed = condition
+
+
+def resident() -> int:
+    """Bytes of memory this process holds."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def frame(

@@ -63,6 +63,7 @@ class MemoryLink:
         self._replies, self._requests = Window(credits_[0]), Window(credits_[1])
         self._tag = 0
         self.serial = 0  # of the connection; 0: refused
+        self._opened = False  # the agent's end knows that it may send
         self._attached = False
         self._server_done = False  # the server's end takes nothing more
         self._agent_done = False  # the agent's end takes nothing more
@@ -77,9 +78,9 @@ class MemoryLink:
         arrive = partial(self._to_server.add, partial(self._arrive, delivery))
         if self._agent_done:
             return self._tag
-        if not presettled or (self._attached and self._replies.open and not self._replies.waiting):
+        if not presettled or (self._opened and self._replies.open and not self._replies.waiting):
             self._replies.waiting.append(arrive)
-        if self._attached:
+        if self._opened:
             self._replies.fill()
         return self._tag
 
@@ -105,6 +106,7 @@ class MemoryLink:
 
     def _open(self) -> None:
         if not self._agent_done:
+            self._opened = True
             self._events.opened()
             self._replies.fill()
 

@@ -26,7 +26,7 @@ from pulp.messaging.amqp.server import ServerConnection
 from pulp.messaging.base import MessagingError
 from pulp.messaging.listener import Limits, ListenerBus
 
-IDLE = 0.8
+IDLE = 1.2
 
 
 @pytest.fixture

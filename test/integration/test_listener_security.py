@@ -7,17 +7,15 @@ import os
 import random
 import socket
 import ssl
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from bus_pki import Authority
-from bus_worlds import Events, ListenerWorld, message
+from bus_worlds import Events, Good, ListenerWorld, message
 from cproton_ffi import lib as pn
-from rogue import Rogue, attach, frame, transfer
+from rogue import Rogue, attach, frame, resident, transfer
 
 from pulp.messaging.amqp.codec import encode
 from pulp.messaging.amqp.primitives import binary, symbol
@@ -25,30 +23,10 @@ from pulp.messaging.amqp.sasl import AMQP_HEADER, SASL_HEADER
 from pulp.messaging.base import MessagingError, PeerCertificate
 from pulp.messaging.listener import Limits, ListenerBus
 
-LIMITS = Limits(auth_timeout=1.0, idle_timeout=4.0, max_connections=700)
-
-
-class Good:
-    """A peer that behaves, and the check that it still gets its service."""
-
-    def __init__(self, world: ListenerWorld) -> None:
-        self._world = world
-        self._events = world.up("good")
-        self._count = 0
-
-    def check(self) -> None:
-        events, world = self._events, self._world
-        self._count += 1
-        tag = events.link.send(message(self._count))
-        (peer,) = world.receiver.of("good")
-        world.bus.send(peer, [message(self._count)])
-        world.until(lambda: tag in events.outcomes and len(events.incoming) == self._count)
-        assert events.end is None
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ListenerWorld]:
-    world = ListenerWorld(tmp_path, LIMITS, client_idle=4.0)
+    world = ListenerWorld(tmp_path, Limits(max_connections=700))
     yield world
     world.end()
 
@@ -65,10 +43,6 @@ def good(world: ListenerWorld) -> Iterator[Good]:
 def rogue(world: ListenerWorld, identity: str = "rogue") -> Rogue:
     context = world.authority.client_context(world.certificate(identity))
     return Rogue(world.bus.port, context)
-
-
-def resident() -> int:
-    return psutil.Process().memory_info().rss
 
 
 def attempt(world: ListenerWorld, context: ssl.SSLContext) -> Events | None:
@@ -174,22 +148,6 @@ def test_another_sasl_layer_behind_the_first(world: ListenerWorld, good: Good) -
         assert peer.read_to_end() == b""
 
 
-@pytest.mark.parametrize("handshake", ["none", "some TLS", "no SASL", "half SASL", "no links"])
-def test_a_slow_peer_is_dropped_in_time(world: ListenerWorld, good: Good, handshake: str) -> None:
-    context = None if "TLS" in handshake or handshake == "none" else "tls"
-    with rogue(world) if context else Rogue(world.bus.port, None) as peer:
-        began = time.monotonic()
-        if handshake == "some TLS":
-            peer.socket.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
-        elif handshake == "half SASL":
-            peer.socket.sendall(SASL_HEADER[:5])
-        elif handshake == "no links":
-            peer.amqp()
-        good.check()
-        peer.read_to_end()
-        assert time.monotonic() - began < LIMITS.auth_timeout + 2.5
-
-
 # --- addresses and links ---
 
 
@@ -282,7 +240,7 @@ def test_more_messages_than_credit(world: ListenerWorld, good: Good) -> None:
         peer.amqp()
         peer.attach("rogue")
         world.receiver.hold = True
-        for number in range(LIMITS.credit + 2):
+        for number in range(Limits().credit + 2):
             peer.socket.sendall(transfer(1, number, encode(message(number))))
         peer.until_closed()
         world.receiver.hold = False
@@ -369,41 +327,6 @@ def test_mutated_streams(world: ListenerWorld, good: Good) -> None:
             except (TimeoutError, ConnectionError, ssl.SSLError):
                 pass
     world.until(lambda: not world.receiver.of("rogue"))
-
-
-# --- peers that do not read ---
-
-
-def test_a_peer_that_never_reads_is_dropped_with_bounded_memory(
-    world: ListenerWorld, good: Good
-) -> None:
-    with rogue(world) as peer:
-        peer.amqp()
-        peer.attach("rogue", credit=1_000_000)
-        world.until(lambda: world.receiver.of("rogue"))
-        (target,) = world.receiver.of("rogue")
-        before = resident()
-        for number in range(40):  # 20 MB in all, more than any socket buffer and our bound
-            world.bus.send(target, [message(number, b"x" * 500_000)])
-            good.check()
-        world.until(lambda: not world.receiver.of("rogue"))
-        assert resident() - before < 30 << 20
-    assert world.bus.snapshot().ended["outgoing-limit"] == 1
-
-
-def test_a_peer_that_stops_reading_is_dropped_after_the_idle_timeout(
-    world: ListenerWorld, good: Good
-) -> None:
-    with rogue(world) as peer:
-        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        peer.amqp()
-        peer.attach("rogue", credit=100)
-        world.until(lambda: world.receiver.of("rogue"))
-        (target,) = world.receiver.of("rogue")
-        world.bus.send(target, [message(number, b"x" * 500_000) for number in range(8)])
-        world.until(lambda: not world.receiver.of("rogue"), 15.0)
-    (reason,) = world.bus.snapshot().ended  # it is not listened to either, so both may be said
-    assert reason in ("peer-does-not-read", "idle-timeout")
 
 
 # --- crowds ---
