@@ -47,7 +47,7 @@ def job_command(*arguments: str) -> list[str]:
 
 def unit_command(unit: str, spool: Path, environ: Mapping[str, str]) -> list[str]:
     """A unit that no restart of the agent touches; systemd never kills it in mid-commit."""
-    variables = [f"--setenv={name}" for name in _PASSED_ON if name in environ]
+    variables = [f"--setenv={name}={environ[name]}" for name in _PASSED_ON if name in environ]
     properties = ["SendSIGKILL=no", "TimeoutStopSec=infinity", "KillMode=process"]
     return [
         shutil.which("systemd-run") or "systemd-run",
