@@ -61,6 +61,12 @@ class Gateway:
         if session is not None:
             self._bus.send(session.peer, [outgoing.cancel(record.id)])
 
+    def query(self, record: TaskRecord) -> None:
+        """Ask where the call stands, if its agent is connected."""
+        session = self._session(record)
+        if session is not None:
+            self._bus.send(session.peer, [outgoing.query(record.id)])
+
     def call_now(self, consumer_id: str, call_id: str, method: Method, args: Struct) -> bool:
         """Send a call that is no task; False when the consumer is not connected."""
         session = self._sessions.of(consumer_id)

@@ -1,23 +1,26 @@
-"""The slow sweep: what was sent and got no answer is sent again, for whatever reason it was lost on the way."""
+"""The slow sweep: what was sent and got no answer is sent again, for whatever reason it was lost on the way; and a call that
+its agent took and has long been silent about is asked for (`query`), so that nothing counts as running for ever."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from pulp.common.times import SECOND
+from pulp.common.times import MINUTE, SECOND
+from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.sessions import Sessions
 from pulp.server.db.base import Store
 from pulp.server.domain.task import SENT, TaskRecord, TaskState
-from pulp.server.tasking.context import AgentGateway
 
 UNANSWERED = 30 * SECOND
 """An agent accepts within milliseconds; a call that is this old and unaccepted was lost."""
+SILENT = 10 * MINUTE
+"""An agent that is connected is asked this often about a call it has and says nothing new of."""
 CHUNK = 100  # consumers looked at in one step
 
 
 class Sweep:
     def __init__(
-        self, store: Store, sessions: Sessions, gateway: AgentGateway, *, interval: int
+        self, store: Store, sessions: Sessions, gateway: Gateway, *, interval: int
     ) -> None:
         """interval: ms between the starts of two rounds over all connected consumers."""
         self._store = store
@@ -26,6 +29,7 @@ class Sweep:
         self._interval = interval
         self._left: deque[str] = deque()
         self._next_round = 0
+        self._asked: dict[str, int] = {}  # task id → when its agent was last asked
 
     def step(self, now: int) -> int:
         """Look at a few connected consumers; the moment of the next step (ms UTC)."""
@@ -34,6 +38,7 @@ class Sweep:
                 return self._next_round
             self._left.extend(session.consumer_id for session in self._sessions.all())
             self._next_round = now + self._interval
+            self._asked = {i: at for i, at in self._asked.items() if now - at < SILENT}
         for _ in range(min(CHUNK, len(self._left))):
             self._look_at(self._left.popleft(), now)
         return now if self._left else self._next_round
@@ -45,6 +50,16 @@ class Sweep:
             if record.cancel_requested_at is not None:
                 self._gateway.cancel(record)
         self._gateway.send([r for r in unsure if r.cancel_requested_at is None])
+        for record in records:
+            if self._is_silent(record, now):
+                self._asked[record.id] = now
+                self._gateway.query(record)
+
+    def _is_silent(self, record: TaskRecord, now: int) -> bool:
+        if record.state not in (TaskState.HELD, TaskState.RUNNING):
+            return False
+        heard = max(record.accepted_at or 0, record.starts or 0, record.started_at or 0)
+        return now - max(heard, self._asked.get(record.id, 0)) >= SILENT
 
 
 def _is_unanswered(record: TaskRecord, now: int) -> bool:

@@ -389,6 +389,35 @@ def test_the_sweep_sends_again_what_got_no_answer(world: World):
     assert world.requests() == [task_id]
 
 
+def test_a_call_that_has_been_silent_for_long_is_asked_about_and_settled(world: World):
+    world.consumer()
+    peer = world.hello()
+    task_id = world.install()
+    world.step()
+    world.reply(peer, Started(id=task_id, at=START))
+    world.take_sent()
+    for _ in range(20):
+        world.pass_time(60_000)
+    assert world.take_sent() == [Query(id=task_id), Query(id=task_id)]
+    world.reply(peer, Unknown(id=task_id))
+    error = world.task(task_id).error
+    assert error is not None and error.code == "lost"
+
+
+def test_a_held_call_is_not_asked_about_before_its_window(world: World):
+    world.consumer()
+    peer = world.hello()
+    opens = START + 3 * HOUR
+    task_id = world.install(window=Window(opens, opens + HOUR))
+    world.step()
+    world.reply(peer, Accepted(id=task_id, state="held", starts=opens))
+    world.take_sent()
+    world.pass_time(2 * HOUR)
+    assert world.take_sent() == []
+    world.pass_time(HOUR + 30 * 60_000)
+    assert world.take_sent() == [Query(id=task_id)]
+
+
 def test_calls_the_server_does_not_know_are_canceled_at_hello(world: World):
     world.consumer()
     unknown = "00000000-0000-4000-8000-000000000000"
