@@ -155,12 +155,23 @@ class Execution:
         if call is None:
             return
         run = self._leave(call)
-        final = _final_of_lost(call, event, self.desk.at.wall)
+        final = _final_of_lost(call, event, self.desk.at.wall) or self._not_now(call, event)
         if final is not None:
             self.desk.end(final)
         else:
             self._resume(call, event, run.pacer)
         self.pump()
+
+    def _not_now(self, call: Call, event: JobLost) -> Final | None:
+        """As long as nothing was changed, going on is a start like any other: in its window, and before it expires."""
+        verdict = self._judge(call)
+        if event.decision == "commit" or isinstance(verdict, Open):
+            return None
+        code, message = "interrupted", "Its process died, and its window is not open now."
+        if isinstance(verdict, Closed):
+            code, message = verdict.code, verdict.message
+        now = self.desk.at.wall
+        return Failed(id=call.id, code=code, message=message, started=call.started, finished=now)
 
     def _resume(self, call: Call, event: JobLost, pacer: Pacer) -> None:
         attempt = call.attempt + 1

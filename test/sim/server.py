@@ -1,0 +1,221 @@
+"""The server's process on a simulated disk: the real parts, joined as bootstrap joins them, stepped in virtual time. At every
+look at the store other threads (scheduler, API) may get their turn in the middle of the dispatcher's step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pulp.messaging.base import Grant, PeerCertificate
+from pulp.rmi.versions import FEATURES
+from pulp.server.agent import Pending
+from pulp.server.api.consumer import ConsumerApi
+from pulp.server.api.packages import TASK_CLASSES
+from pulp.server.api.ports import AgentProfile
+from pulp.server.api.tasks import TaskApi
+from pulp.server.async_.dispatcher import Dispatcher
+from pulp.server.async_.gateway import Gateway
+from pulp.server.async_.identities import Identities
+from pulp.server.async_.inbox import Inbox
+from pulp.server.async_.links import Links
+from pulp.server.async_.reception import Reception, ServerProfile
+from pulp.server.async_.replies import ReplyListener
+from pulp.server.async_.sessions import Sessions
+from pulp.server.async_.sweep import Sweep
+from pulp.server.db.base import StoreUnavailable, TaskChange
+from pulp.server.domain.task import PARKED_VERSION
+from pulp.server.tasking.fifo import FIFOQueue
+from pulp.server.tasking.loop import LONGEST, RETRY
+from pulp.server.tasking.scheduler import Scheduler
+from pulp.server.tasking.task import Task, TaskKinds
+from sim.network import Network
+from sim.store import Disk, SimStore
+from sim.world import Process, Timer, World
+
+if TYPE_CHECKING:
+    from sim.checks import Checks
+
+
+class _Clock:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> int:
+        return self._world.now
+
+    def monotonic(self) -> float:
+        return self._world.now / 1000
+
+
+class _Authority:
+    """Certificates are their names; `fp:` before one is its fingerprint."""
+
+    def __init__(self) -> None:
+        self.issued = 0
+
+    def issue_client(self, csr_pem: str, *, common_name: str) -> str:
+        self.issued += 1
+        return f"{common_name}/{csr_pem}/{self.issued}"
+
+    def renew(self, csr: str, uid: str) -> tuple[str, str]:
+        certificate = self.issue_client(csr, common_name=uid)
+        return certificate, f"fp:{certificate}"
+
+
+class _Thread:
+    """A loop around a step, as tasking.loop has it."""
+
+    def __init__(self, server: Server, name: str, step: Callable[[int], int | None]) -> None:
+        self._server = server
+        self._name = name
+        self._step = step
+        self._timer: Timer | None = None
+        self._due = 0
+        self._stepping = False
+
+    def wake(self) -> None:
+        self.come(self._server.world.random.randrange(20))
+
+    def come(self, delay: int) -> None:
+        due = self._server.world.now + delay
+        if self._timer is not None and self._timer.call is not None and self._due <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
+        self._timer = self._server.later(delay, self.turn)
+
+    def turn(self) -> None:
+        """One step. Errors are as the real loop treats them, but only a store that is away may be one."""
+        world = self._server.world
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            due = self._step(world.now)
+        except StoreUnavailable:
+            due = world.now + RETRY
+        except Exception as error:
+            self._server.checks.step_failed(self._name, error)
+            due = world.now + RETRY
+        finally:
+            self._stepping = False
+        if due is not None:
+            self.come(max(0, due - world.now))
+
+
+class Server(Process):
+    """One life of `pulp-server`. `between`: what other threads of it may do in the middle of a step."""
+
+    def __init__(
+        self,
+        world: World,
+        disk: Disk,
+        network: Network,
+        checks: Checks,
+        *,
+        sweep: int,
+        full: Callable[[], bool],
+        visitor: Callable[[Server], None],
+        died: Callable[[], None],
+        classes: Sequence[type[Task]] = TASK_CLASSES,
+    ) -> None:
+        super().__init__(world, "server")
+        self.checks = checks
+        self.process: Process = self
+        self._network = network
+        self._visitor = visitor
+        self._died = died
+        self._inside = False
+        clock, sessions, pending = _Clock(world), Sessions(), Pending()
+        world.note("server starts")
+        self.store = SimStore(
+            disk, self, committed=self._committed, between=self._between, full=full
+        )
+        kinds = TaskKinds(classes)
+        self.receiver = inbox = Inbox(network, pending, lambda: self.dispatching.wake())
+        self.gateway = gateway = Gateway(network, self.store, sessions, clock)
+        self.queue = FIFOQueue(
+            self.store,
+            kinds,
+            gateway,
+            wake=lambda: self.dispatching.wake(),
+            wake_scheduler=lambda: self.scheduling.wake(),
+        )
+        authority = _Authority()
+        reception = Reception(
+            bus=network,
+            store=self.store,
+            kinds=kinds,
+            queue=self.queue,
+            sessions=sessions,
+            profile=ServerProfile(sorted(FEATURES), [], [], [], 1000),
+            issue=authority.renew,
+        )
+        replies = ReplyListener(
+            bus=network,
+            store=self.store,
+            kinds=kinds,
+            queue=self.queue,
+            inbox=inbox,
+            sessions=sessions,
+            reception=reception,
+        )
+        self.sessions = sessions
+        self.dispatching = _Thread(
+            self,
+            "dispatcher",
+            Dispatcher(
+                replies, self.queue, Sweep(self.store, sessions, gateway, interval=sweep)
+            ).step,
+        )
+        scheduler = Scheduler(self.store, kinds, gateway, lambda: self.dispatching.wake())
+        self.scheduling = _Thread(self, "scheduler", scheduler.step)
+        self._identities = Identities(self.store)
+        self.consumers = ConsumerApi(
+            self.store,
+            clock,
+            self.queue,
+            authority=authority,
+            links=Links(network, self.store, gateway, pending),
+            profile=AgentProfile(ca=(), signing_keys=(), urls=()),
+        )
+        self.tasks = TaskApi(self.store, clock, self.queue)
+
+    def start(self) -> None:
+        """As bootstrap's Core.start()."""
+        self.store.write(lambda uow: uow.consumers.set_offline())
+        self.store.write(lambda uow: uow.tasks.release(PARKED_VERSION))
+        self._network.ear = self
+        self.dispatching.come(0)
+        self.scheduling.come(0)
+
+    def authenticate(self, certificate: PeerCertificate) -> Grant | None:
+        self._inside, before = True, self._inside
+        try:
+            return self._identities(certificate)
+        finally:
+            self._inside = before
+
+    def died(self) -> None:
+        self._network.process_ended(self)
+        self._died()
+
+    def _committed(self, changes: Sequence[TaskChange]) -> None:
+        """A real thread looks every 30 s; here it is enough to look that soon after anything has changed."""
+        self.checks.committed(changes)
+        self.dispatching.come(LONGEST)
+        self.scheduling.come(LONGEST)
+
+    def _between(self) -> None:
+        world = self.world
+        if self._inside or not world.chaos or not world.chance(0.04):
+            return
+        self._inside = True
+        try:
+            if world.chance(0.5):
+                self.scheduling.turn()
+            else:
+                self._visitor(self)
+        finally:
+            self._inside = False
