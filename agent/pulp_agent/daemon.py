@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from pulp.common.failpoints import failpoint
 from pulp.rmi.interfaces import PING
 from pulp.rmi.messages import Request, ToServer
 from pulp_agent.calls import CallTable
@@ -145,11 +146,16 @@ class Agent:
         appends = [c for c in commands if isinstance(c, Append)]
         if not appends:
             return True
+        kinds = [str(type(a.record).__struct_config__.tag) for a in appends]
+        for record in kinds:
+            failpoint(f"agent.journal.{record}.before")
         try:
             self.journal.append([a.record for a in appends], sync=any(a.sync for a in appends))
         except JournalError as error:
             self._stall(error)
             return False
+        for record in kinds:
+            failpoint(f"agent.journal.{record}.after")
         return True
 
     def _do_all(self, commands: Sequence[Command]) -> None:
@@ -169,6 +175,7 @@ class Agent:
                 self._send(message, presettled)
             case Accept(Handle() as handle):
                 handle.session.accept(handle.incoming)
+                failpoint("agent.delivery.accepted")
             case WakeAt(at):
                 self._wake_at = at
             case Log(level, message, extra):

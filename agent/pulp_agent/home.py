@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from pulp.common.errors import PulpError
+from pulp.common.failpoints import failpoint
 from pulp_agent.files import write_atomically
 
 
@@ -95,9 +96,11 @@ class Home:
 
     def save_registration(self, registration: Registration) -> None:
         write_atomically(self._profile, msgspec.json.format(msgspec.json.encode(registration)))
+        failpoint("agent.registration.saved")
 
     def save_ca(self, ca: Sequence[str]) -> None:
         write_atomically(self.ca, self.ca_text(ca).encode(), mode=0o644)
+        failpoint("agent.ca.saved")
 
     @staticmethod
     def ca_text(ca: Sequence[str]) -> str:
@@ -110,6 +113,7 @@ class Home:
         except FileNotFoundError:
             raise HomeError("a renewed certificate came that was not asked for") from None
         write_atomically(self.next_identity, f"{key.strip()}\n{certificate.strip()}\n".encode())
+        failpoint("agent.renewal.stored")
 
     def identities(self) -> list[Path]:
         """What to connect with, the newest first. HomeError where there is nothing."""
@@ -121,6 +125,7 @@ class Home:
     def promote(self) -> None:
         """A connection with the new identity worked: it is the only one from now on."""
         self.next_identity.rename(self.identity)
+        failpoint("agent.renewal.promoted")
         self.drop_renewal()
 
     def drop_renewal(self) -> None:

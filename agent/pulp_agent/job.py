@@ -17,6 +17,8 @@ from threading import Event
 import msgspec
 from msgspec import Raw, Struct
 
+from pulp.common import failpoints
+from pulp.common.failpoints import failpoint
 from pulp_agent.events import Failure, Outcome, Success, no_details
 from pulp_agent.handlers.base import HandlerError, Job
 from pulp_agent.spool import Spool
@@ -57,13 +59,16 @@ class SpoolJob:
         return self._files.decision() in ("cancel", "timeout")
 
     def begin_commit(self) -> bool:
-        return self._files.decide("commit") == "commit"
+        won = self._files.decide("commit") == "commit"
+        failpoint("job.commit.decided")
+        return won
 
     def remaining(self) -> float:
         return self._deadline - time.monotonic()
 
 
 def main(argv: list[str]) -> int:
+    failpoints.arm(os.environ)
     match argv:
         case ["--methods"]:
             return _print_methods()
@@ -79,9 +84,13 @@ def _execute(spool: Spool) -> int:
     lock = _lock(spool)
     if lock is None:
         return ALREADY_RUNS
+    failpoint("job.locked")
     if spool.result() is None:
         _outlive_signals()
-        spool.write_result(_run(spool))
+        outcome = _run(spool)
+        failpoint("job.ended")
+        spool.write_result(outcome)
+        failpoint("job.result.written")
     os.close(lock)
     return 0
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulp.common.failpoints import failpoint
 from pulp.common.ids import new_id
 from pulp_agent.events import CancelDecided, CancelJob, Event, Failure, JobEnded, JobLost, StartJob
 from pulp_agent.executor import Post
@@ -65,7 +66,9 @@ class ProcessExecutor:
                 self.adopt(job.id)
             else:
                 spool.prepare(job)
+                failpoint("agent.job.prepared")
                 self._watch(self._launch(spool))
+                failpoint("agent.job.started")
         except (OSError, LaunchError) as error:
             _log.error("A job could not be started", extra={"call": job.id, "error": str(error)})
             message = f"The agent could not start the work: {error}"
@@ -156,6 +159,7 @@ class ProcessExecutor:
         spool = Spool(self._root / cancel.id)
         try:
             decision = spool.decide(cancel.reason)
+            failpoint("agent.cancel.decided")
         except OSError as error:
             _log.error("A cancel could not be written", extra={"call": cancel.id, "error": error})
             decision = "commit"
@@ -182,6 +186,7 @@ class ProcessExecutor:
     def forget(self, ids: Sequence[str]) -> None:
         for call_id in ids:
             shutil.rmtree(self._root / call_id, ignore_errors=True)
+            failpoint("agent.job.forgotten")
 
     def close(self) -> None:
         if self._timer is not None:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from pulp.common.errors import PulpError
+from pulp.common.failpoints import failpoint
 from pulp.common.ids import new_id
 from pulp_agent.files import sync_directory, write_atomically, write_whole
 from pulp_agent.frames import Damaged, Intact, frame, scan
@@ -141,7 +142,9 @@ class FileJournal:
         try:
             write_whole(fd, data)
             os.fsync(fd)
+            failpoint("agent.journal.rewritten")
             part.rename(self._path)
+            failpoint("agent.journal.replaced")
         except OSError:
             os.close(fd)
             raise

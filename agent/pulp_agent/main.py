@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pulp.common import config as settings_text
+from pulp.common import failpoints
 from pulp.common.config import Effective
 from pulp.common.errors import PulpError
 from pulp_agent import __version__, config
@@ -118,6 +119,7 @@ def _register(args: argparse.Namespace) -> int:
     from pulp_agent.https import Https, Trust
     from pulp_agent.register import RegistrationError, Wish, register
 
+    failpoints.arm(os.environ)
     home = Home(_settings(args).settings.agent.data)
     token = args.token or os.environ.get(TOKEN_VARIABLE)
     if not token:
@@ -136,6 +138,7 @@ def _run(args: argparse.Namespace) -> int:
     from pulp.common import logs
     from pulp_agent import bootstrap
 
+    failpoints.arm(os.environ)
     settings = _settings(args).settings
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
     asyncio.run(bootstrap.run(settings))

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from pulp.common.errors import PulpError
+from pulp.common.failpoints import failpoint
 from pulp.crypto.keys import make_csr, new_key
 from pulp_agent.files import write_atomically
 from pulp_agent.home import Home, HomeError, Registration
@@ -95,6 +96,7 @@ def _key_and_csr(home: Home, wish: Wish) -> tuple[str, str]:
     path = home.path / "register.key"
     if not path.exists():
         write_atomically(path, new_key().encode())
+        failpoint("agent.register.key")
     key_pem = path.read_text()
     return key_pem, make_csr(key_pem, common_name=wish.consumer_id)
 
@@ -127,6 +129,7 @@ def _keep(home: Home, wish: Wish, key_pem: str, answer: _Answer) -> Registration
     _make_room(home, registration)
     home.save_ca(answer.ca)
     write_atomically(home.identity, f"{key_pem.strip()}\n{answer.certificate.strip()}\n".encode())
+    failpoint("agent.register.identity")
     try:
         client_context(ca=home.ca, identity=home.identity)
     except TrustError as error:
@@ -135,6 +138,7 @@ def _keep(home: Home, wish: Wish, key_pem: str, answer: _Answer) -> Registration
         ) from error
     home.save_registration(registration)
     (home.path / "register.key").unlink()
+    failpoint("agent.register.done")
     return registration
 
 
@@ -147,6 +151,7 @@ def _make_room(home: Home, registration: Registration) -> None:
         known = registration.uid
     if known != registration.uid and home.journal.exists():
         home.journal.rename(home.path / f"journal.{known}")
+        failpoint("agent.register.journal")
 
 
 def _refusal(status: int, answer: bytes, wish: Wish) -> str:

@@ -3,10 +3,13 @@ certificate's life are over. A process of its own, so that the agent never holds
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+from pulp.common import failpoints
 from pulp.common.clock import SystemClock
+from pulp.common.failpoints import failpoint
 from pulp.crypto.keys import make_csr, new_key, read_certificate
 from pulp_agent.files import write_atomically
 from pulp_agent.home import Home
@@ -25,8 +28,10 @@ def prepare(home: Home, now: int) -> bool:
         return False
     if not home.next_key.exists():
         write_atomically(home.next_key, new_key().encode())
+        failpoint("agent.renewal.key")
     name = read_certificate(_certificate_in(identity)).common_name
     write_atomically(home.next_csr, make_csr(home.next_key.read_text(), common_name=name).encode())
+    failpoint("agent.renewal.requested")
     return True
 
 
@@ -36,6 +41,7 @@ def _certificate_in(identity: str) -> str:
 
 
 def main() -> int:
+    failpoints.arm(os.environ)
     prepare(Home(Path(sys.argv[1])), SystemClock().now())
     return 0
 

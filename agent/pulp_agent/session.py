@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pulp.common.failpoints import failpoint
 from pulp.common.ids import new_id
 from pulp.messaging.amqp.link import Incoming, Link, Outcome
 from pulp.messaging.base import Message
@@ -70,6 +71,7 @@ class Session:
         """Anything but accepted is sent again at the next welcome."""
         delivered = self._tracked.pop(tag, None)
         if delivered is not None and outcome is Outcome.ACCEPTED:
+            failpoint("agent.final.confirmed")
             self._post(delivered)
 
     def closed(self, reason: str, condition: str | None) -> None:
@@ -86,6 +88,7 @@ class Session:
             tag = self._link.send(_amqp(message), presettled=presettled)
             if isinstance(message, FINALS):
                 self._tracked[tag] = FinalDelivered(message.id)
+                failpoint("agent.final.sent")
             elif isinstance(message, Profile):
                 self._tracked[tag] = ProfileDelivered(message.hash)
 

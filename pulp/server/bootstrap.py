@@ -13,6 +13,7 @@ import msgspec
 from pulp import __version__
 from pulp.common.clock import Clock, SystemClock
 from pulp.common.errors import FieldError, InvalidInput, PulpError
+from pulp.common.failpoints import failpoint
 from pulp.common.times import MINUTE, SECOND
 from pulp.crypto.ca import Authority
 from pulp.crypto.keys import fingerprint
@@ -78,6 +79,7 @@ class Core:
     def start(self) -> None:
         self.store.write(lambda uow: uow.consumers.set_offline())
         self.store.write(lambda uow: uow.tasks.release(PARKED_VERSION))
+        failpoint("server.start.committed")
         for loop in self.loops:
             loop.start()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pulp import __version__
 from pulp.common import config as settings_text
-from pulp.common import logs
+from pulp.common import failpoints, logs
 from pulp.common.config import Effective
 from pulp.common.errors import PulpError
 from pulp.server import bootstrap, config
@@ -124,6 +124,7 @@ def _first_password() -> tuple[str, bool]:
 
 
 def _run(args: argparse.Namespace) -> int:
+    failpoints.arm(os.environ)
     settings = _settings(args).settings
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
     stopping = threading.Event()

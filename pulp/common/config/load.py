@@ -12,13 +12,17 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from pulp.common import failpoints
 from pulp.common.config.fields import Effective, Setting, SettingsError, settings_of
 from pulp.common.times import parse_duration
 
 S = TypeVar("S", bound=Struct)
 
-_OTHERS = {"PULP": ("PULP_AGENT_", "PULP_ADMIN_"), "PULP_AGENT": ("PULP_AGENT_TOKEN",)}
-"""Variables that begin like settings and are none: other programs', and secrets that never stand in a file."""
+_OTHERS = {
+    "PULP": ("PULP_AGENT_", "PULP_ADMIN_", failpoints.VARIABLE),
+    "PULP_AGENT": ("PULP_AGENT_TOKEN",),
+}
+"""Variables that begin like settings and are none: other programs', secrets that never stand in a file, and what is for tests."""
 
 
 @dataclass(frozen=True, slots=True)

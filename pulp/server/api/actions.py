@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from pulp.common.clock import Clock
+from pulp.common.failpoints import failpoint
 from pulp.common.windows import Window
 from pulp.rmi.interfaces import Method
 from pulp.rmi.versions import choose, missing, needs_of
@@ -48,9 +49,11 @@ class Actions:
         timing = timing_of(body, now, faults)
         faults.check()
         request = Once.of(who.login, key, f"{task.kind} {consumer_id}", body) if key else None
-        return self._store.write(
+        view = self._store.write(
             lambda uow: self._make(uow, who, consumer_id, task, args, timing, request, now)
         )
+        failpoint("server.enqueue.committed")
+        return view
 
     def _make(
         self,

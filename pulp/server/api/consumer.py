@@ -8,6 +8,7 @@ import msgspec
 
 from pulp.common.clock import Clock
 from pulp.common.errors import PulpError
+from pulp.common.failpoints import failpoint
 from pulp.server.api.access import require
 from pulp.server.api.actions import Actions, found
 from pulp.server.api.errors import AgentOffline, Busy, NotFound
@@ -103,6 +104,7 @@ class ConsumerApi:
         require(who, Role.OPERATOR)
         now = self._clock.now()
         uid = self._store.write(lambda uow: self._unregister(uow, who, consumer_id, now))
+        failpoint("server.unregister.committed")
         self._links.close(uid)
 
     def _unregister(self, uow: UnitOfWork, who: Principal, consumer_id: str, now: int) -> str:

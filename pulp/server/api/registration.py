@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from pulp.common.clock import Clock
+from pulp.common.failpoints import failpoint
 from pulp.common.ids import new_id
 from pulp.crypto.errors import BadCsr
 from pulp.crypto.keys import csr_key_fingerprint, fingerprint
@@ -53,6 +54,7 @@ class Registrar:
         consumer, replaced = self._store.write(
             lambda uow: self._store_new(uow, candidate, body, digest, now)
         )
+        failpoint("server.register.committed")
         if replaced is not None:
             self._links.close(replaced)
         return consumer

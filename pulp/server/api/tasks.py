@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pulp.common.clock import Clock
+from pulp.common.failpoints import failpoint
 from pulp.common.ids import is_uuid
 from pulp.server.api.access import require
 from pulp.server.api.errors import NotFound, TaskIsFinal
@@ -58,7 +59,9 @@ class TaskApi:
             canceled = self._queue.cancel(uow, record, by=who.login, now=self._clock.now())
             return self._view(uow, canceled)
 
-        return self._store.write(job)
+        view = self._store.write(job)
+        failpoint("server.cancel.committed")
+        return view
 
     def subscribe(self, listener: Callable[[Sequence[TaskChange]], None]) -> None:
         """Store.subscribe(): committed changes, on the store's thread; the listener must be quick."""

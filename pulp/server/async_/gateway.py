@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from pulp.common.clock import Clock
+from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Message, Peer
 from pulp.rmi.interfaces import Method
 from pulp.server.async_ import outgoing
@@ -55,11 +56,13 @@ class Gateway:
                 outbox[session.peer].append(outgoing.request(record))
         for peer, messages in outbox.items():
             self._bus.send(peer, messages)
+            failpoint("server.request.sent")
 
     def cancel(self, record: TaskRecord) -> None:
         session = self._session(record)
         if session is not None:
             self._bus.send(session.peer, [outgoing.cancel(record.id)])
+            failpoint("server.cancel.sent")
 
     def query(self, record: TaskRecord) -> None:
         """Ask where the call stands, if its agent is connected."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from pulp.common.errors import PulpError
+from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Peer
 from pulp.rmi.messages import PROTOCOL, Hello, Profile, Renew, Renewed, Welcome
 from pulp.server.async_ import outgoing
@@ -137,7 +138,9 @@ class Reception:
             self._bus.close(session.peer, "amqp:unauthorized-access", "no longer registered")
             return
         session.unaccepted = len(greeting.resend)
+        failpoint("server.hello.committed")
         self._bus.send(session.peer, [outgoing.message(self._welcome(now)), *greeting.messages()])
+        failpoint("server.hello.answered")
         self._queue.pull(session.consumer_id)
 
     def _welcome(self, now: int) -> Welcome:
@@ -158,6 +161,7 @@ class Reception:
         futures = [self._store.submit(_leaving(s.consumer_id, now)) for s in gone]
         for future in futures:
             future.result()
+            failpoint("server.leave.committed")
 
     # --- what an agent tells of its host ---
 
@@ -189,8 +193,10 @@ class Reception:
 
     def _hand_over(self, session: Session, certificate: str, done: Future[bool]) -> None:
         if done.exception() is None and done.result():
+            failpoint("server.renew.committed")
             answer = Renewed(certificate=certificate, ca=self._profile.ca)
             self._bus.send(session.peer, [outgoing.message(answer)])
+            failpoint("server.renew.answered")
 
 
 def save_profile(uow: UnitOfWork, profile: StoredProfile) -> None:

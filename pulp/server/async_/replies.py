@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Delivery, Peer
 from pulp.rmi import codec
 from pulp.rmi.errors import RemoteCallError
@@ -82,7 +83,9 @@ class ReplyListener:
             except StoreUnavailable:
                 self._inbox.put_back(events)
                 raise
+            failpoint("server.reply.committed")
             self._bus.settle([e for e in segment if not isinstance(e, Gone)])
+            failpoint("server.reply.settled")
             events = events[len(segment) :]
         return len(self._inbox) > 0
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
 from pulp.common.errors import PulpError
+from pulp.common.failpoints import failpoint
 from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
 from pulp.server.domain.task import (
     PARKED_BUSY,
@@ -147,6 +148,7 @@ class FIFOQueue:
                 runnable.append(record)
         if parked:
             self._store.write(lambda uow: _park(uow, parked, now))
+            failpoint("server.park.committed")
         return runnable
 
     def _obstacle(self, record: TaskRecord, room: dict[str, int]) -> str:
@@ -171,6 +173,7 @@ class FIFOQueue:
             if record is not None and record.phase == SENT:
                 sendable.append(record)
         if sendable:
+            failpoint("server.run.committed")
             self._gateway.send(sendable)
 
     def _outcome(
@@ -186,6 +189,7 @@ class FIFOQueue:
             log.exception("task failed to run", extra={"task_id": task_id})
             error = INTERNAL
         self._store.write(lambda uow: _end_refused(uow, task_id, error, now))
+        failpoint("server.refuse.committed")
         return None
 
     def _job(self, task_id: str, now: int) -> Callable[[UnitOfWork], TaskRecord | None]:

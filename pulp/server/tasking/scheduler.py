@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from pulp.common.failpoints import failpoint
 from pulp.common.times import format_time
 from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
 from pulp.server.domain.task import QUEUED, SENT, TaskError, TaskRecord, TaskState
@@ -35,6 +36,7 @@ class Scheduler:
         due = self._store.read(lambda uow: uow.tasks.due(now, BATCH))
         if due:
             self._store.write(lambda uow: _promote(uow, due, now))
+            failpoint("server.promote.committed")
             self._wake()
         overdue = self._store.read(lambda uow: uow.tasks.overdue(now, BATCH))
         self._end([record.id for record in overdue], now)
@@ -46,6 +48,7 @@ class Scheduler:
         ending = [(i, self._store.submit(self._job(i, now, plainly=False))) for i in task_ids]
         for task_id, future in ending:
             record = self._outcome(task_id, future, now)
+            failpoint("server.deadline.committed")
             if record is not None:
                 self._gateway.cancel(record)
 

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from pulp.common.failpoints import failpoint
 from pulp.rmi.interfaces import Change, PackagesResult
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages import record as records
@@ -131,6 +132,7 @@ class Execution:
         self._run.note("finishing an interrupted transaction")
         with self._run.phase("wait"):
             report = self._backend.repair(self._request, self._run)
+        failpoint("job.repaired")
         self._touched = self._repaired = True
         return report
 
@@ -180,6 +182,7 @@ class Execution:
         run.begin_commit()
         with run.phase("commit"):
             report = run.patiently(lambda: self._backend.commit(self._request, run))
+        failpoint("job.committed")
         self._touched = True
         self._errors |= report.errors
         return report

@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from pulp.common.failpoints import failpoint
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -86,6 +88,7 @@ class Session(Struct, frozen=True):
         part = path.with_suffix(".part")
         part.write_bytes(msgspec.json.encode(self))
         part.replace(path)
+        failpoint("job.session.saved")
 
 
 def load_session(path: Path) -> Session | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from pulp.common.failpoints import failpoint
 from pulp.rmi.interfaces import Change
 from pulp_agent.handlers.packages.base import Key, PackageState
 
@@ -36,6 +37,7 @@ class Record(Struct, kw_only=True):
             os.fsync(folder)
         finally:
             os.close(folder)
+        failpoint("job.record.saved")
 
 
 def load(spool: str) -> Record | None:

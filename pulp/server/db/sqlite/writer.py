@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from pulp.common.failpoints import failpoint
 from pulp.server.db.base import StoreError, StoreUnavailable, TaskChange, UnitOfWork
 from pulp.server.db.sqlite.checkpoints import Checkpoints
 from pulp.server.db.sqlite.connection import Connection
@@ -152,14 +153,19 @@ class Writer:
                 self._db.rollback()
                 self._undo(entries)
                 return False
-        self._db.commit()
+        self._commit_now()
         return True
 
     def _commit_apart(self, entries: list[_Entry]) -> None:
         self._db.begin()
         for entry in entries:
             self._run_in_savepoint(entry)
+        self._commit_now()
+
+    def _commit_now(self) -> None:
+        failpoint("store.commit.before")
         self._db.commit()
+        failpoint("store.commit.after")
 
     def _run_in_savepoint(self, entry: _Entry) -> None:
         """StoreError when not only the job's own part, but the whole transaction is lost."""
