@@ -14,7 +14,7 @@ from pulp import __version__
 from pulp.common.clock import Clock, SystemClock
 from pulp.common.errors import FieldError, InvalidInput, PulpError
 from pulp.common.failpoints import failpoint
-from pulp.common.times import MINUTE, SECOND
+from pulp.common.times import SECOND
 from pulp.crypto.ca import Authority
 from pulp.crypto.keys import fingerprint
 from pulp.messaging.listener import Limits, ListenerBus
@@ -22,7 +22,7 @@ from pulp.rmi.versions import FEATURES
 from pulp.server.agent import Pending
 from pulp.server.api.consumer import ConsumerApi
 from pulp.server.api.history import ConsumerHistoryApi
-from pulp.server.api.housekeeping import tidy
+from pulp.server.api.housekeeping import Housekeeper, Retention
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.passwords import Passwords
 from pulp.server.api.ports import AgentProfile
@@ -56,7 +56,6 @@ from pulp.server.webservices.server import RestServer
 
 PROGRESS_EVERY = SECOND
 """Agents report a call's progress at most this often (docs/WIRE.md)."""
-TIDY_EVERY = 10 * MINUTE
 
 
 class StartError(PulpError):
@@ -229,13 +228,13 @@ class _Joining:
             loops=(
                 Loop("pulp-dispatcher", dispatcher.step, self._clock, self._dispatch),
                 Loop("pulp-scheduler", scheduler.step, self._clock, self._schedule),
-                Loop("pulp-housekeeper", self._tidy, self._clock),
+                Loop("pulp-housekeeper", self._housekeeper().step, self._clock),
             ),
         )
 
-    def _tidy(self, now: int) -> int:
-        tidy(self._store, now)
-        return now + TIDY_EVERY
+    def _housekeeper(self) -> Housekeeper:
+        keep = self._settings.retention
+        return Housekeeper(self._store, Retention(keep.age(keep.tasks), keep.age(keep.history)))
 
     def _apis(self, queue: FIFOQueue, gateway: Gateway) -> Apis:
         logins = LoginSessions(self._store, self._clock, life=self._settings.users.session)

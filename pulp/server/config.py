@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from pulp.common import config
 from pulp.common.config import Effective, duration
-from pulp.common.times import HOUR, MINUTE
+from pulp.common.times import HOUR, MINUTE, parse_duration
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -106,6 +106,27 @@ class Tasks(Struct, frozen=True, kw_only=True):
     ] = MINUTE
 
 
+Age = Annotated[
+    str,
+    Meta(
+        pattern=r"^(forever|0|([0-9]+[smhdw])+)$",
+        extra={"wanted": "`forever`, or a duration such as 90d or 52w"},
+    ),
+]
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """How long what has ended is kept."""
+
+    tasks: Annotated[Age, Meta(description="Tasks, from their end on.")] = "90d"
+    history: Annotated[Age, Meta(description="What happened on the hosts.")] = "forever"
+
+    @staticmethod
+    def age(text: str) -> int | None:
+        """ms; None: for ever."""
+        return None if text in ("forever", "0") else parse_duration(text)
+
+
 class Users(Struct, frozen=True, kw_only=True):
     """People and their logins."""
 
@@ -135,6 +156,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     rest: Rest = Rest()
     messaging: Messaging = Messaging()
     tasks: Tasks = Tasks()
+    retention: Retention = Retention()
     users: Users = Users()
     log: Log = Log()
 

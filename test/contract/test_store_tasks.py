@@ -7,7 +7,7 @@ from store_samples import add_tasks, full_task, task
 
 from pulp.common.ids import new_id
 from pulp.common.windows import Window
-from pulp.server.db.base import Conflict, Duplicate, Store
+from pulp.server.db.base import Claim, Conflict, Duplicate, Store
 from pulp.server.domain.task import (
     FINAL_STATES,
     PARKED_BUSY,
@@ -177,7 +177,7 @@ def test_claimable_is_waiting_queued_and_not_parked_oldest_first(store: Store):
         *(task(state=state) for state in TaskState if state is not TaskState.WAITING),
         task(consumer_id="web0"),
     )
-    expected = [added[0], added[4], added[-1]]
+    expected = [Claim(t.id, t.consumer_id) for t in (added[0], added[4], added[-1])]
     assert store.read(lambda uow: uow.tasks.claimable(10)) == expected
     assert store.read(lambda uow: uow.tasks.claimable(2)) == expected[:2]
 
@@ -245,7 +245,7 @@ def test_release_of_many_leaves_none_out(store: Store):
     assert store.write(lambda uow: uow.tasks.release(PARKED_OFFLINE)) == 700
     claimable = store.read(lambda uow: uow.tasks.claimable(1_000))
     assert ids(claimable) == ids(added)
-    assert {record.revision for record in claimable} == {2}
+    assert {get(store, record).revision for record in added} == {2}
 
 
 @pytest.mark.parametrize("reason", ["", "no such reason"])
@@ -333,3 +333,20 @@ def test_values_inside_a_task_come_back_as_their_types(store: Store):
     assert isinstance(read.error, TaskError)
     assert read.call.args == b'{"dry_run":false}'
     assert read.error.details == b'["ngnix"]'
+
+
+# --- retention
+
+
+def test_purge_deletes_what_ended_before_and_no_more_than_asked(store: Store):
+    added = add_tasks(
+        store,
+        *(task(state=TaskState.FINISHED, finished_at=at) for at in (10, 20, 30, 40)),
+        task(state=TaskState.RUNNING, finished_at=5),
+        task(),
+    )
+    assert store.write(lambda uow: uow.tasks.purge(31, 2)) == 2
+    assert store.write(lambda uow: uow.tasks.purge(31, 2)) == 1
+    assert store.write(lambda uow: uow.tasks.purge(31, 2)) == 0
+    left = store.read(lambda uow: [r.id for r in added if uow.tasks.get(r.id)])
+    assert left == ids(added[3:])

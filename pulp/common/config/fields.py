@@ -57,6 +57,7 @@ class Setting:
     hint: Any
     type: inspect.Type
     form: str
+    said: str
     meaning: str
     default: Any
 
@@ -70,6 +71,8 @@ class Setting:
 
     def wanted(self) -> str:
         """What a value must be, as words."""
+        if self.said:
+            return self.said
         if self.form == "duration":
             return "a duration such as 90s, 30m, 2h or 7d" + _bounds(self.type, format_duration)
         return _describe(self.type)
@@ -103,6 +106,7 @@ def _setting(section: str, field: inspect.Field, hint: Any) -> Setting:
         hint=hint,
         type=type_,
         form=extra.get("form", ""),
+        said=extra.get("wanted", ""),
         meaning=schema.get("description", ""),
         default=default,
     )

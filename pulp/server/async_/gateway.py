@@ -34,12 +34,12 @@ class Gateway:
         session = self._sessions.of(consumer_id)
         if session is None:
             return -1
-        if session.unaccepted >= MOST_UNACCEPTED:
-            session.unaccepted = self._count(consumer_id)
-        return max(0, MOST_UNACCEPTED - session.unaccepted)
+        if len(session.unaccepted) >= MOST_UNACCEPTED:
+            session.unaccepted &= self._unaccepted(consumer_id)
+        return max(0, MOST_UNACCEPTED - len(session.unaccepted))
 
-    def _count(self, consumer_id: str) -> int:
-        return self._store.read(lambda uow: len(uow.tasks.unaccepted(consumer_id)))
+    def _unaccepted(self, consumer_id: str) -> set[str]:
+        return self._store.read(lambda uow: {r.id for r in uow.tasks.unaccepted(consumer_id)})
 
     def proxy(self, uow: UnitOfWork, record: TaskRecord) -> AsyncAgent:
         session = self._session(record)
@@ -52,7 +52,7 @@ class Gateway:
         for record in records:
             session = self._session(record)
             if session is not None:
-                session.unaccepted += 1
+                session.unaccepted.add(record.id)
                 outbox[session.peer].append(outgoing.request(record))
         for peer, messages in outbox.items():
             self._bus.send(peer, messages)

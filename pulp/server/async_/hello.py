@@ -111,9 +111,9 @@ class _Comparison:
         listed = {call.id: call for call in self._hello.calls}
         forgotten = memory_lost(self._consumer.agent, self._hello)
         for record in self._uow.tasks.open_of(self._consumer.id):
-            if record.call is None:
-                continue
             call = listed.pop(record.id, None)
+            if record.call is None:
+                continue  # a restored server's: sent anew, it is answered with what the agent has
             if call is not None:
                 self._known_to_both(record, call)
             elif record.state is not TaskState.WAITING:

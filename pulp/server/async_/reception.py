@@ -137,7 +137,7 @@ class Reception:
             self._sessions.close(session.peer)
             self._bus.close(session.peer, "amqp:unauthorized-access", "no longer registered")
             return
-        session.unaccepted = len(greeting.resend)
+        session.unaccepted.update(record.id for record in greeting.resend)
         failpoint("server.hello.committed")
         self._bus.send(session.peer, [outgoing.message(self._welcome(now)), *greeting.messages()])
         failpoint("server.hello.answered")

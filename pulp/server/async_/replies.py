@@ -152,7 +152,7 @@ class ReplyListener:
         for work, future in jobs:
             applied = self._outcome(work, future, now)
             if applied.accepted:
-                self._note_accepted(work.session)
+                self._note_accepted(work.session, work.call_id)
             if applied.resend and applied.record is not None:
                 resend.append(applied.record)
         if resend:
@@ -176,8 +176,8 @@ class ReplyListener:
             self.counts["internal"] += 1
             return self._store.write(self._job(work, now, plainly=True))
 
-    def _note_accepted(self, session: Session) -> None:
-        session.unaccepted = max(0, session.unaccepted - 1)
+    def _note_accepted(self, session: Session, call_id: str) -> None:
+        session.unaccepted.discard(call_id)
         self._queue.has_room(session.consumer_id)
 
     def _resend(self, records: Sequence[TaskRecord], now: int) -> None:

@@ -9,14 +9,14 @@ from pulp.messaging.base import Peer
 
 @dataclass(slots=True)
 class Session:
-    """`unaccepted` counts the calls that were sent and not yet accepted; it may be too high, never too low."""
+    """`unaccepted`: the calls that were sent by this connection and not yet accepted; it may hold too many, never too few."""
 
     peer: Peer
     consumer_id: str
     journal_id: str
     methods: dict[str, list[int]]
     features: frozenset[str]
-    unaccepted: int = 0
+    unaccepted: set[str] = field(default_factory=set)
     unreadable: int = field(default=0)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pulp.common.errors import PulpError
 from pulp.server.domain.consumer import Consumer, StoredProfile
@@ -80,6 +80,13 @@ class TaskChange:
     state: TaskState
 
 
+class Claim(NamedTuple):
+    """A task that may be run: no more of it than is needed to decide whether it is run now."""
+
+    id: str
+    consumer_id: str | None
+
+
 class TaskRepository(Protocol):
     def add(self, record: TaskRecord) -> TaskRecord:
         """Store a new task; the returned record has its `seq`. Duplicate when the id exists."""
@@ -90,7 +97,7 @@ class TaskRepository(Protocol):
         """Store a changed record whose `revision` is the one that was read; returns it with revision + 1.
         Conflict when the stored revision is another."""
 
-    def claimable(self, limit: int) -> list[TaskRecord]:
+    def claimable(self, limit: int) -> list[Claim]:
         """Waiting, queued and not parked, oldest first."""
 
     def unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
@@ -119,6 +126,9 @@ class TaskRepository(Protocol):
 
     def count_open(self) -> dict[TaskState, int]: ...
 
+    def purge(self, before: int, limit: int) -> int:
+        """Delete at most `limit` tasks that ended before this moment; how many."""
+
 
 class HistoryRepository(Protocol):
     def add(self, event: HistoryEvent) -> bool:
@@ -138,6 +148,9 @@ class HistoryRepository(Protocol):
         """`begin` and `end` are inclusive (ms)."""
 
     def of_task(self, task_id: str) -> list[HistoryEvent]: ...
+
+    def purge(self, before: int, limit: int) -> int:
+        """Delete at most `limit` events from before this moment, oldest first; how many."""
 
     def knows(self, consumer_id: str) -> bool:
         """Whether any event of this consumer exists (history outlives the consumer)."""

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 
 from pulp.common.errors import PulpError
 from pulp.common.failpoints import failpoint
-from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
+from pulp.server.db.base import Claim, Store, StoreUnavailable, UnitOfWork
 from pulp.server.domain.task import (
     PARKED_BUSY,
     PARKED_OFFLINE,
@@ -107,7 +107,7 @@ class FIFOQueue:
     def step(self, now: int) -> bool:
         """Do one bounded batch; True when there may be more."""
         self._send_cancels()
-        pulled = self._take_backlogs(now)
+        pulled = self._take_backlogs()
         claimed = self._store.read(lambda uow: uow.tasks.claimable(BATCH))
         self._run([*pulled, *self._admit(claimed, now)], now)
         return bool(self._pull) or len(claimed) == BATCH
@@ -118,9 +118,9 @@ class FIFOQueue:
             if record is not None and not record.state.final:
                 self._gateway.cancel(record)
 
-    def _take_backlogs(self, now: int) -> list[TaskRecord]:
+    def _take_backlogs(self) -> list[str]:
         """The oldest unsent tasks of the consumers that can take some, parked or not: their order is kept."""
-        runnable: list[TaskRecord] = []
+        runnable: list[str] = []
         for consumer_id in self._pull:
             room = self._gateway.room(consumer_id)
             if room <= 0:
@@ -128,31 +128,30 @@ class FIFOQueue:
             oldest = self._unsent(consumer_id, room)
             if len(oldest) < room:
                 self._backlogged.discard(consumer_id)
-            runnable += oldest
+            runnable += [record.id for record in oldest]
         self._pull.clear()
         return runnable
 
     def _unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
         return self._store.read(lambda uow: uow.tasks.unsent(consumer_id, limit))
 
-    def _admit(self, claimed: list[TaskRecord], now: int) -> list[TaskRecord]:
+    def _admit(self, claimed: list[Claim], now: int) -> list[str]:
         """Those of the claimed tasks that may run now; the others are parked outside the claim index."""
-        runnable: list[TaskRecord] = []
-        parked: list[tuple[TaskRecord, str]] = []
+        runnable: list[str] = []
+        parked: list[tuple[str, str]] = []
         room: dict[str, int] = {}
-        for record in claimed:
-            reason = self._obstacle(record, room)
+        for claim in claimed:
+            reason = self._obstacle(claim.consumer_id, room)
             if reason:
-                parked.append((record, reason))
+                parked.append((claim.id, reason))
             else:
-                runnable.append(record)
+                runnable.append(claim.id)
         if parked:
             self._store.write(lambda uow: _park(uow, parked, now))
             failpoint("server.park.committed")
         return runnable
 
-    def _obstacle(self, record: TaskRecord, room: dict[str, int]) -> str:
-        consumer_id = record.consumer_id
+    def _obstacle(self, consumer_id: str | None, room: dict[str, int]) -> str:
         if consumer_id is None:
             return ""
         if consumer_id not in room:
@@ -165,8 +164,8 @@ class FIFOQueue:
         room[consumer_id] -= 1
         return ""
 
-    def _run(self, records: Iterable[TaskRecord], now: int) -> None:
-        started = [(r.id, self._store.submit(self._job(r.id, now))) for r in records]
+    def _run(self, task_ids: Iterable[str], now: int) -> None:
+        started = [(i, self._store.submit(self._job(i, now))) for i in task_ids]
         sendable = []
         for task_id, future in started:
             record = self._outcome(task_id, future, now)
@@ -198,7 +197,7 @@ class FIFOQueue:
     def _run_one(self, uow: UnitOfWork, task_id: str, now: int) -> TaskRecord | None:
         """Inside the writing job: read again, run, store the outcome."""
         record = uow.tasks.get(task_id)
-        if record is None or record.state is not TaskState.WAITING or record.phase != QUEUED:
+        if record is None or not _is_queued(record):
             return None
         try:
             task = self._kinds.load(record)
@@ -235,11 +234,15 @@ def _next_moment(record: TaskRecord) -> int:
     return moment or record.created_at
 
 
-def _park(uow: UnitOfWork, parked: list[tuple[TaskRecord, str]], now: int) -> None:
-    for claimed, reason in parked:
-        record = uow.tasks.get(claimed.id)
-        if record is not None and record.revision == claimed.revision:
+def _park(uow: UnitOfWork, parked: list[tuple[str, str]], now: int) -> None:
+    for task_id, reason in parked:
+        record = uow.tasks.get(task_id)
+        if record is not None and _is_queued(record) and not record.parked:
             uow.tasks.save(record.replace(parked=reason, parked_at=now))
+
+
+def _is_queued(record: TaskRecord) -> bool:
+    return record.state is TaskState.WAITING and record.phase == QUEUED
 
 
 def _end_refused(uow: UnitOfWork, task_id: str, error: TaskError, now: int) -> None:

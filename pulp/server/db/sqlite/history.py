@@ -16,6 +16,9 @@ INSERT = """INSERT INTO history (consumer_id, type, at, originator, task_id, det
 OF_TASK = f"{_SELECT} WHERE task_id = ? ORDER BY id"
 KNOWS = "SELECT 1 FROM history WHERE consumer_id = ? LIMIT 1"
 
+PURGE = """DELETE FROM history WHERE id IN
+    (SELECT id FROM history INDEXED BY history_at WHERE at < ? ORDER BY at LIMIT ?)"""
+
 _CURSOR = "history"
 
 
@@ -33,6 +36,9 @@ class SqliteHistory:
             event.details,
         )
         return self._db.changed(INSERT, row) == 1
+
+    def purge(self, before: int, limit: int) -> int:
+        return self._db.changed(PURGE, (before, limit))
 
     def page(
         self,

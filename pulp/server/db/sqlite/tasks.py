@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pulp.server.db.base import Conflict, Page, TaskChange, TaskFilter
+from pulp.server.db.base import Claim, Conflict, Page, TaskChange, TaskFilter
 from pulp.server.db.sqlite import cursors, task_pages
 from pulp.server.db.sqlite.connection import Connection, Row
 from pulp.server.db.sqlite.task_rows import COLUMNS, STATE_OF, record_of, row_of, update_of
@@ -23,7 +23,7 @@ _OPEN = "(state = 'waiting' OR state = 'running' OR state = 'held' OR state = 's
 
 INSERT = f"INSERT INTO task ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"
 GET = f"{_SELECT} WHERE id = ?"
-CLAIMABLE = f"""{_SELECT} INDEXED BY task_claim
+CLAIMABLE = """SELECT id, consumer_id FROM task INDEXED BY task_claim
     WHERE state = 'waiting' AND phase = 'queued' AND parked = '' ORDER BY seq LIMIT ?"""
 UNSENT = f"""{_SELECT} INDEXED BY task_unsent
     WHERE state = 'waiting' AND phase = 'queued' AND parked <> 'unsupported-version' AND consumer_id = ?
@@ -42,6 +42,9 @@ OVERDUE = f"""{_SELECT} INDEXED BY task_deadline
 FIRST_DUE = """SELECT min(not_before) FROM task INDEXED BY task_due WHERE state = 'scheduled'"""
 FIRST_DEADLINE = f"""SELECT min(deadline) FROM task INDEXED BY task_deadline
     WHERE {_OPEN} AND deadline IS NOT NULL"""
+PURGE = """DELETE FROM task WHERE seq IN
+    (SELECT seq FROM task INDEXED BY task_ended WHERE finished_at IS NOT NULL AND finished_at < ?
+     AND state NOT IN ('scheduled', 'waiting', 'held', 'running') ORDER BY finished_at LIMIT ?)"""
 COUNT_OPEN = """SELECT state, count(*) FROM task INDEXED BY task_state
     WHERE state IN ('scheduled', 'waiting', 'held', 'running') GROUP BY state"""
 
@@ -100,8 +103,8 @@ class SqliteTasks:
         self._db.execute(*update_of(stored, saved))
         return self._changed(saved)
 
-    def claimable(self, limit: int) -> list[TaskRecord]:
-        return self._list(CLAIMABLE, limit)
+    def claimable(self, limit: int) -> list[Claim]:
+        return [Claim(*row) for row in self._db.rows(CLAIMABLE, (limit,))]
 
     def unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
         return self._list(UNSENT, consumer_id, limit)
@@ -137,6 +140,9 @@ class SqliteTasks:
 
     def count_open(self) -> dict[TaskState, int]:
         return {STATE_OF[state]: count for state, count in self._db.rows(COUNT_OPEN)}
+
+    def purge(self, before: int, limit: int) -> int:
+        return self._db.changed(PURGE, (before, limit))
 
     def _list(self, sql: str, *values: int | str) -> list[TaskRecord]:
         return [self._seen(row) for row in self._db.rows(sql, values)]

@@ -51,6 +51,7 @@ CREATE INDEX task_unaccepted ON task (consumer_id) WHERE state = 'waiting' AND p
 CREATE INDEX task_due ON task (not_before) WHERE state = 'scheduled';
 CREATE INDEX task_deadline ON task (deadline)
     WHERE (state = 'waiting' OR state = 'running' OR state = 'held' OR state = 'scheduled') AND deadline IS NOT NULL;
+CREATE INDEX task_ended ON task (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX task_state ON task (state);
 CREATE INDEX task_consumer ON task (consumer_id, state);
 CREATE INDEX task_kind ON task (kind, state);
@@ -67,6 +68,7 @@ CREATE TABLE history (
 ) STRICT;
 
 CREATE UNIQUE INDEX history_task ON history (task_id, type) WHERE task_id IS NOT NULL;
+CREATE INDEX history_at ON history (at);
 CREATE INDEX history_consumer ON history (consumer_id, at, id, type);
 
 CREATE TABLE consumer (
