@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from agent_plays import T0, Play, failure, online, request, success, windowed
 from msgspec import Raw
@@ -331,6 +333,20 @@ def test_a_process_whose_folder_is_gone_is_resumed_all_the_same() -> None:
     play.does(JobLost("a", began=False, decision=None))
     (start,) = play.other()
     assert isinstance(start, StartJob) and start.resumed
+
+
+@pytest.mark.parametrize(("decision", "resumed"), [(None, False), ("commit", True)])
+def test_outside_its_window_only_a_begun_change_is_resumed(
+    decision: Literal["commit"] | None, resumed: bool
+) -> None:
+    """What has changed nothing yet would be a start; what is half-done must be repaired whenever it is."""
+    play = online()
+    play.gets(windowed(begin=0, end=HOUR))
+    play.goes(HOUR)
+    sent = play.sends(JobLost("a", began=True, decision=decision))
+    assert bool(play.started()) == resumed
+    if not resumed:
+        assert code(sent) == "window-missed"
 
 
 def test_a_dead_job_that_was_canceled_in_time_is_canceled() -> None:
