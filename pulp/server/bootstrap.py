@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pulp.crypto.ca import Authority
 from pulp.crypto.keys import fingerprint
 from pulp.messaging.listener import Limits, ListenerBus
 from pulp.rmi.versions import FEATURES
+from pulp.server import backup
 from pulp.server.agent import Pending
 from pulp.server.api.consumer import ConsumerApi
 from pulp.server.api.history import ConsumerHistoryApi
@@ -40,9 +42,10 @@ from pulp.server.async_.reception import IssueCertificate, Reception, ServerProf
 from pulp.server.async_.replies import ReplyListener
 from pulp.server.async_.sessions import Sessions
 from pulp.server.async_.sweep import Sweep
+from pulp.server.check import Violation, check
 from pulp.server.config import ServerSettings
 from pulp.server.db.base import Store, StoreError
-from pulp.server.db.sqlite import SqliteStore
+from pulp.server.db.sqlite import SqliteStore, snapshot
 from pulp.server.domain.task import PARKED_VERSION
 from pulp.server.home import Home
 from pulp.server.tasking.fifo import FIFOQueue
@@ -149,6 +152,29 @@ def create_first_admin(settings: ServerSettings, login: str, password: str) -> N
         users.create_first(first_admin(login, password))
     finally:
         store.close()
+
+
+def back_up(settings: ServerSettings, file: Path) -> None:
+    """BackupError, StoreUnavailable; the server may be running."""
+    home = Home(settings.server.data)
+    home.check()
+    backup.back_up(home, lambda target: snapshot(home.directory, target), file)
+
+
+def check_store(settings: ServerSettings) -> list[Violation]:
+    """What in the store breaks a rule; looked for in a copy, so the server may be running."""
+    with tempfile.TemporaryDirectory(prefix="pulp-check-") as work:
+        snapshot(settings.server.data, Path(work) / backup.STORE)
+        store = SqliteStore(Path(work))
+        try:
+            return list(check(store))
+        finally:
+            store.close()
+
+
+def migrate(settings: ServerSettings) -> None:
+    """Bring the store to this release's schema, a copy kept beside it; the server must not be running."""
+    SqliteStore(settings.server.data).close()
 
 
 def first_admin(login: str, password: str) -> UserBody:
@@ -314,6 +340,7 @@ def _tls(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
     """For the listener: only clients with a certificate of our CA get past the handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.num_tickets = 0  # nobody resumes: an agent connects once and stays
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_REQUIRED

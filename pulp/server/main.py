@@ -17,7 +17,7 @@ from pulp.common import config as settings_text
 from pulp.common import failpoints, logs
 from pulp.common.config import Effective
 from pulp.common.errors import PulpError
-from pulp.server import bootstrap, config
+from pulp.server import backup, bootstrap, config
 from pulp.server.config import ServerSettings
 from pulp.server.home import Home
 
@@ -72,6 +72,27 @@ def _parser() -> argparse.ArgumentParser:
         f"The first admin's password is taken from {PASSWORD_VARIABLE}, or made and printed once."
     )
     _command(commands, "run", _run, "run the server until SIGTERM or Ctrl-C")
+    _command(
+        commands,
+        "check",
+        _check,
+        "name everything in the store that breaks a rule; exit code 1 if anything does",
+    )
+    backup_ = _command(
+        commands,
+        "backup",
+        _backup,
+        "write store, CA and keys into one file; the server may be running",
+    )
+    backup_.add_argument("file", type=Path, metavar="FILE")
+    restore_ = _command(commands, "restore", _restore, "make a data directory from a backup")
+    restore_.add_argument("file", type=Path, metavar="FILE")
+    _command(
+        commands,
+        "migrate",
+        _migrate,
+        "bring the store to this release's schema, as `run` does; a copy is kept",
+    )
     _command(commands, "config", _config, "print the settings in force, and where each comes from")
     return parser
 
@@ -143,6 +164,38 @@ def _run(args: argparse.Namespace) -> int:
     stopping.wait()
     log.info("pulp-server is stopping")
     server.stop()
+    return 0
+
+
+# --- the store ---
+
+
+def _check(args: argparse.Namespace) -> int:
+    violations = bootstrap.check_store(_settings(args).settings)
+    for violation in violations:
+        _say(str(violation))
+    _say(f"{len(violations)} violations" if violations else "The store keeps every rule.")
+    return 1 if violations else 0
+
+
+def _backup(args: argparse.Namespace) -> int:
+    bootstrap.back_up(_settings(args).settings, args.file)
+    _say(f"Written: {args.file}. It holds the CA's key and the password hashes: keep it safe.")
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    home = Home(_settings(args).settings.server.data)
+    backup.restore(args.file, home)
+    _say(f"Restored into {home.directory}. Run it:  pulp-server run --data {home.directory}")
+    return 0
+
+
+def _migrate(args: argparse.Namespace) -> int:
+    settings = _settings(args).settings
+    logs.configure(settings.log.level, settings.log.format, sys.stderr)
+    bootstrap.migrate(settings)
+    _say("The store has this release's schema.")
     return 0
 
 

@@ -100,6 +100,19 @@ class SqliteStore:
                 log.exception("a listener to task changes failed")
 
 
+def snapshot(directory: Path, target: Path) -> None:
+    """Copy the store of a data directory, as of one moment, into the new file `target`; another process may be using it.
+    StoreUnavailable."""
+    path = directory.absolute() / FILE
+    if not path.is_file():
+        raise StoreUnavailable(f"{path} does not exist: make a server with `pulp-server init`")
+    readers = Readers(path)
+    try:
+        readers.backup(target)
+    finally:
+        readers.close()
+
+
 def _open(path: Path, synchronous: Synchronous) -> Connection:
     if not _create(path):
         _check_not_empty(path)
@@ -109,7 +122,7 @@ def _open(path: Path, synchronous: Synchronous) -> Connection:
             check(db)
             db.use_log()
             _check_whole(db, path)
-            migrate(db)
+            migrate(db, path)
         except BaseException:
             db.close()
             raise

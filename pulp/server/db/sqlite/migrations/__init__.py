@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 from pulp.server.db.sqlite.connection import Connection
 from pulp.server.db.sqlite.errors import StoreDamaged, StoreTooNew
 from pulp.server.db.sqlite.migrations import m0001_first
+
+log = logging.getLogger(__name__)
 
 STEPS: tuple[str, ...] = (m0001_first.SQL,)
 """Step n (counted from 1) leads from `PRAGMA user_version` n - 1 to n."""
@@ -27,11 +32,24 @@ def check(db: Connection) -> None:
         )
 
 
-def migrate(db: Connection) -> None:
-    """Run the steps that are missing, each in one transaction."""
+def migrate(db: Connection, path: Path) -> None:
+    """Run the steps that are missing, each in one transaction, after a copy of the database at `path` was put beside it as
+    `NAME.schema-N`: there is no other way back."""
     version = db.number("PRAGMA user_version")
+    if 0 < version < len(STEPS):
+        _copy_once(db, path.with_name(f"{path.name}.schema-{version}"))
     for number in range(version + 1, len(STEPS) + 1):
         _step(db, number)
+
+
+def _copy_once(db: Connection, target: Path) -> None:
+    """A copy that is there already is of an attempt that was cut short, and as good."""
+    if not target.exists():
+        unfinished = target.with_name(f"{target.name}.unfinished")
+        unfinished.unlink(missing_ok=True)
+        db.backup(unfinished)
+        unfinished.rename(target)
+        log.info("the store was copied before its schema is changed", extra={"copy": str(target)})
 
 
 def _step(db: Connection, number: int) -> None:
