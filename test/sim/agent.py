@@ -79,7 +79,7 @@ class SimJournal:
         return self.records()
 
     def wants_compaction(self) -> bool:
-        return len(self._disk.lines) > 12
+        return len(self._disk.lines) > max(12, 4 * self._disk.compacted)
 
     def compact(self, records: Iterable[AnyRecord]) -> None:
         lines = [encode(record) for record in records]
@@ -92,7 +92,7 @@ class SimJournal:
         disk, before = self._disk, self.records()
         disk.base += len(disk.lines) - len(lines)
         disk.lines[:] = lines
-        disk.synced = len(lines)
+        disk.synced = disk.compacted = len(lines)
         self._host.checks.compacted(self._host, before)
 
     def close(self) -> None: ...

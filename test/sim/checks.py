@@ -180,8 +180,11 @@ class Checks:
         consumer = uow.consumers.get(record.consumer_id or "")
         if consumer is not None and consumer.uid != connection.peer.identity:
             self.broken("9 a request goes to its consumer only", record, connection.peer)
-        if record.window and "window" not in self._features(connection):
-            self.broken("8 nothing that an agent would ignore", record)
+        first = record.sent_at == self.world.now
+        if record.window and "window" not in request.needs:
+            self.broken("8 what restricts is named in needs", request)
+        if first and record.window and "window" not in self._features(connection):
+            self.broken("8 nothing is sent that the agent cannot take", record)
         text = msgspec.json.encode(request)
         if self.requests.setdefault(request.id, text) != text:
             self.broken("2 the same request every time", self.requests[request.id], text)

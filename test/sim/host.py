@@ -59,6 +59,7 @@ class Disk:
     lines: list[bytes] = field(default_factory=list)
     synced: int = 0
     base: int = 0
+    compacted: int = 0
     spool: dict[str, Folder] = field(default_factory=dict)
     certificates: list[str] = field(default_factory=list)  # fingerprints, the newest last
 

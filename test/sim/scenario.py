@@ -331,6 +331,8 @@ class Scenario:
     # --- the server ---
 
     def _start_server(self) -> None:
+        if self.server is not None and self.server.alive:
+            return
         try:
             self.server = Server(
                 self.world,
