@@ -105,7 +105,10 @@ class SimulatedExecutor:
 
     def _progress(self, call_id: str, share: float) -> None:
         phase = _PHASES[int(share * len(_PHASES))]
-        self._running[call_id].committed |= phase == "commit"
+        running = self._running.get(call_id)
+        if running is None:
+            return  # timers of one moment come in any order: it has ended
+        running.committed |= phase == "commit"
         self._post(JobProgressed(call_id, phase, round(100 * share, 1)))
 
     def _end(self, job: StartJob) -> None:
