@@ -83,7 +83,8 @@ class Job(Process):
 
     def _begin(self) -> None:
         folder = self.host.disk.spool.get(self.id)
-        if folder is None or folder.holder is not None or folder.result is not None:
+        gone = folder is None or folder.request is None  # withdrawn: it comes too late
+        if gone or folder.holder is not None or folder.result is not None:
             self._end()
             return
         self.folder = folder
@@ -391,6 +392,8 @@ class SimExecutor:
             return
         del self._watched[call_id]
         self._kill_at.pop(call_id, None)
+        if folder.result is None:
+            folder.request = None  # withdrawn
         event: Event = JobLost(call_id, began=folder.began, decision=folder.decision)
         if folder.result is not None:
             event = JobEnded(call_id, folder.result)
