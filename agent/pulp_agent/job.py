@@ -85,7 +85,7 @@ def _execute(spool: Spool) -> int:
     if lock is None:
         return ALREADY_RUNS
     failpoint("job.locked")
-    if spool.result() is None:
+    if spool.result() is None and spool.wanted():
         _outlive_signals()
         outcome = _run(spool)
         failpoint("job.ended")

@@ -148,10 +148,11 @@ class ProcessExecutor:
         return fresh and self._loop.time() < watch.starting_until
 
     def _over(self, watch: _Watch) -> None:
-        spool = watch.spool
+        spool, began = watch.spool, watch.spool.began()
+        if (outcome := spool.result()) is None and not spool.withdraw():
+            return  # it has come to life just now
         self._watches.pop(spool.id, None)
-        outcome = spool.result()
-        event: Event = JobLost(spool.id, began=spool.began(), decision=spool.decision())
+        event: Event = JobLost(spool.id, began=began, decision=spool.decision())
         self._post(event if outcome is None else JobEnded(spool.id, outcome))
 
     def cancel(self, cancel: CancelJob) -> None:

@@ -89,6 +89,26 @@ class Spool:
         data = _encoder.encode(request)
         write_atomically(self.path / "request.json", data, sync=False)
 
+    def wanted(self) -> bool:
+        return (self.path / "request.json").exists()
+
+    def withdraw(self) -> bool:
+        """Take the request back: a process that was started for it and comes late finds nothing to do, whatever was answered
+        meanwhile. False where one lives, or left its result just now."""
+        try:
+            lock = self.lock()
+        except FileNotFoundError:
+            return True
+        if lock is None:
+            return False
+        try:
+            if self.result() is not None:
+                return False
+            (self.path / "request.json").unlink(missing_ok=True)
+            return True
+        finally:
+            os.close(lock)
+
     def request(self) -> JobRequest:
         return _requests.decode((self.path / "request.json").read_bytes())
 
