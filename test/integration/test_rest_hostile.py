@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import ssl
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -151,6 +153,35 @@ def test_requests_may_be_sent_before_the_answers_are_read(site: Site) -> None:
         sock.sendall(STATUS * 20 + STATUS.replace(b"Host", b"Connection: close\r\nHost"))
         answers = received(sock)
     assert answers.count(b"HTTP/1.1 200 OK") == 21
+
+
+def test_a_bad_request_behind_a_good_one_is_answered_too(site: Site) -> None:
+    with tls(site) as sock:
+        sock.sendall(STATUS + b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n")
+        answers = received(sock)
+    assert answers.startswith(b"HTTP/1.1 200 ") and b"HTTP/1.1 400 " in answers
+
+
+def test_without_descriptors_the_server_waits_and_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening = site.server._server.socket
+    failures = iter(range(3))
+    real = listening.accept
+
+    class Accepting:
+        def accept(self) -> Any:
+            if next(failures, None) is None:
+                return real()
+            raise OSError(errno.EMFILE, "too many open files")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(listening, name)
+
+    monkeypatch.setattr(site.server._server, "socket", Accepting())
+    with plain(site):
+        others_are_served(site)
+    assert next(failures, None) is None
 
 
 def test_a_request_may_come_byte_by_byte(site: Site) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import sys
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPServer
@@ -22,6 +24,10 @@ CONNECTIONS = 10_000
 BACKLOG = 512
 MOST_HELD = 64 * 1024 * 1024
 """Bytes of unfinished requests of all connections together."""
+
+BREATH = 0.1
+"""Seconds."""
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +93,7 @@ class _Server(HTTPServer):
     def __init__(self, bind_addr: tuple[str, int], threads: int) -> None:
         super().__init__(bind_addr, Gateway, threads, threads, server_name="pulp")
         self._counts = Lock()
+        self._breath = Event()  # never set
         self._count = 0
         self._held = 0
 
@@ -125,4 +132,8 @@ class _Server(HTTPServer):
             super().put_conn(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """cheroot's hook. Without descriptors accept() fails again at once: the accepting thread takes a breath."""
         log.log(level, "REST server: %s", msg, exc_info=traceback)
+        error = sys.exception()
+        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+            self._breath.wait(BREATH)

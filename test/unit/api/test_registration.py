@@ -108,7 +108,9 @@ def test_a_replaced_host_keeps_its_history_and_loses_uid_certificate_and_link(re
     assert history(rest) == ["consumer_registered"] * 2
 
 
-@pytest.mark.parametrize("text", ["", "no csr", csr()[:-60], new_key()])
+@pytest.mark.parametrize(
+    "text", ["", "no csr", csr()[:-60], new_key()], ids=["empty", "text", "cut", "a key"]
+)
 def test_a_bad_csr_is_named_and_costs_no_use_of_the_token(rest: Rest, text: str) -> None:
     token = rest.token()
     with pytest.raises(InvalidInput) as refused:

@@ -70,7 +70,10 @@ class Connection(HTTPConnection):
     @property
     def has_work(self) -> bool:
         """Something to do is here already, and no byte on the socket will tell."""
-        return not self._draining and (self._intake.ready or self._pending())
+        intake = self._intake
+        return not self._draining and (
+            intake.ready or intake.refusal is not None or self._pending()
+        )
 
     def park(self) -> None:
         """Lie with the waiters: the request's own gateway knows for what and how long."""
