@@ -34,6 +34,8 @@ class CallState(Enum):
     RUNNING = "running"
     ENDED = "ended"
 
+    __hash__ = object.__hash__  # Enum's own is Python code, and this is looked up for every message
+
 
 class Verdict(Enum):
     MOVED = "moved"
@@ -66,6 +68,8 @@ class Event(Enum):
     FINAL = "final"
     TOO_LATE = "too-late"
     UNKNOWN = "unknown"
+
+    __hash__ = object.__hash__
 
 
 _S, _E, _V = CallState, Event, Verdict

@@ -216,14 +216,14 @@ class _Joining:
 
     def core(self) -> Core:
         kinds, sessions = TaskKinds(TASK_CLASSES), Sessions()
-        inbox = Inbox(self._bus, self._pending, self._dispatch.set)
+        inbox = Inbox(self._bus, self._pending, self._wake)
         self._bus.start(inbox)
         gateway = Gateway(self._bus, self._store, sessions, self._clock)
         queue = FIFOQueue(
             self._store,
             kinds,
             gateway,
-            wake=self._dispatch.set,
+            wake=self._wake,
             wake_scheduler=self._schedule.set,
         )
         replies = ReplyListener(
@@ -257,6 +257,11 @@ class _Joining:
                 Loop("pulp-housekeeper", self._housekeeper().step, self._clock),
             ),
         )
+
+    def _wake(self) -> None:
+        """For every message and every task: a look is cheaper than a lock."""
+        if not self._dispatch.is_set():
+            self._dispatch.set()
 
     def _housekeeper(self) -> Housekeeper:
         keep = self._settings.retention

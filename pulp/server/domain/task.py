@@ -25,6 +25,8 @@ class TaskState(Enum):
     CANCELED = "canceled"
     MISSED = "missed"
 
+    __hash__ = object.__hash__  # Enum's own is Python code, and this is looked up for every message
+
     @property
     def final(self) -> bool:
         return self in FINAL_STATES

@@ -22,6 +22,8 @@ class Event(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # the code decides which final state
 
+    __hash__ = object.__hash__
+
 
 class IllegalMove(PulpError):
     code = "illegal-move"
