@@ -11,7 +11,7 @@ from pulp.common.errors import PulpError
 from pulp.common.failpoints import failpoint
 from pulp.server.api.access import require
 from pulp.server.api.actions import Actions, found
-from pulp.server.api.errors import AgentOffline, Busy, NotFound
+from pulp.server.api.errors import AgentOffline, Busy, NotFound, Unsupported
 from pulp.server.api.packages import (
     ConsumerTask,
     InstallPackages,
@@ -41,7 +41,7 @@ from pulp.server.api.types import (
     UpdateAllBody,
 )
 from pulp.server.api.views import consumer_view, profile_view
-from pulp.server.db.base import ConsumerFilter, Store, UnitOfWork
+from pulp.server.db.base import ConsumerFilter, Store, StoreError, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.task import TaskError
@@ -142,17 +142,20 @@ class ConsumerApi:
         return self._store.read(job)
 
     def ping(self, who: Principal, consumer_id: str) -> PingView:
-        """A round trip to the agent. AgentOffline; Busy when too many pings wait already."""
+        """A round trip to the agent. AgentOffline; Unsupported; Busy when too many pings wait already."""
         require(who, Role.OPERATOR)
         consumer = self._get(consumer_id)
         if not self._pings.acquire(blocking=False):
             raise Busy("too many pings are waiting for their agents: try again", retry_after=1)
         try:
             return PingView(rtt_ms=self._links.ping(consumer.uid))
+        except StoreError:
+            raise
         except PulpError as error:
-            if error.code != AgentOffline.code:
-                raise
-            raise AgentOffline(f"the agent of {consumer_id} does not answer: {error}") from error
+            if error.code == AgentOffline.code:
+                message = f"the agent of {consumer_id} does not answer: {error}"
+                raise AgentOffline(message) from error
+            raise Unsupported(f"the agent of {consumer_id} refused the ping: {error}") from error
         finally:
             self._pings.release()
 

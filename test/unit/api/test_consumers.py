@@ -10,7 +10,7 @@ from rest_world import ADMIN, NOON, OPERATOR, VIEWER, Rest, agent_info
 from pulp.common.errors import InvalidInput
 from pulp.common.times import DAY, HOUR
 from pulp.server.api.consumer import PINGS
-from pulp.server.api.errors import AgentOffline, Busy, Forbidden, NotFound
+from pulp.server.api.errors import AgentOffline, Busy, Forbidden, NotFound, Unsupported
 from pulp.server.api.types import PatchConsumerBody
 from pulp.server.db.base import ConsumerFilter, UnitOfWork
 from pulp.server.domain.history import HistoryEvent, HistoryType
@@ -61,6 +61,19 @@ def test_a_ping_answers_or_says_that_the_agent_is_offline(rest: Rest) -> None:
         rest.consumers.ping(OPERATOR, "web1")
     rest.links.rtt[consumer.uid] = 1.5
     assert rest.consumers.ping(OPERATOR, "web1").rtt_ms == 1.5
+
+
+def test_an_agent_that_refuses_the_ping_is_no_failure_of_the_server(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest.register("web1")
+
+    def refuse(uid: str) -> float:
+        raise InvalidInput([])
+
+    monkeypatch.setattr(rest.links, "ping", refuse)
+    with pytest.raises(Unsupported, match="web1"):
+        rest.consumers.ping(OPERATOR, "web1")
 
 
 def test_pings_to_slow_agents_never_take_every_thread(

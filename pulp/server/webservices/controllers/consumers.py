@@ -99,6 +99,7 @@ class ConsumerPing(Controller):
         role=Role.OPERATOR,
         body=EmptyBody,
         answer=PingView,
+        problems=(HTTPStatus.CONFLICT,),
     )
     def POST(self, call: Call, consumer_id: str) -> PingView:
         return self.api.consumers.ping(call.who, consumer_id)
