@@ -19,6 +19,9 @@ from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.user import Principal, Role
 
+HEAVIEST = 8 * 1024 * 1024
+"""Bytes of arguments and results in one page: with long logs it holds fewer tasks than were asked for, and `next` goes on."""
+
 
 class TaskApi:
     def __init__(self, store: Store, clock: Clock, queue: Queue) -> None:
@@ -39,6 +42,9 @@ class TaskApi:
         self, uow: UnitOfWork, where: TaskFilter, after: str | None, limit: int
     ) -> Page[TaskView]:
         page = uow.tasks.page(where, after, limit)
+        while limit > 1 and sum(map(_weight, page.items)) > HEAVIEST:
+            limit //= 2
+            page = uow.tasks.page(where, after, limit)
         consumers = _Consumers(uow)
         now = self._clock.now()
         views = [task_view(r, waiting_for(r, consumers.of(r), now)) for r in page.items]
@@ -90,6 +96,10 @@ class _Consumers:
         if consumer_id not in self._known:
             self._known[consumer_id] = self._uow.consumers.get(consumer_id)
         return self._known[consumer_id]
+
+
+def _weight(record: TaskRecord) -> int:
+    return len(record.args) + len(record.result or b"")
 
 
 def _get(uow: UnitOfWork, task_id: str) -> TaskRecord:

@@ -139,6 +139,23 @@ def test_a_list_knows_every_tasks_own_consumer(rest: Rest) -> None:
     assert codes == {"web1": "queue", "web2": "agent-offline"}
 
 
+def test_a_page_of_heavy_tasks_is_shorter_and_the_next_goes_on(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [install(rest).id for _ in range(8)]
+    for task_id in made:
+        rest.change_task(task_id, result=b'"' + b"x" * 1000 + b'"')
+    monkeypatch.setattr("pulp.server.api.tasks.HEAVIEST", 2500)
+    seen: list[str] = []
+    after, pages = None, 0
+    while pages == 0 or after is not None:
+        page = rest.tasks.list(VIEWER, TaskFilter(), after=after, limit=8)
+        assert 1 <= len(page.items) <= 2
+        seen += [t.id for t in page.items]
+        after, pages = page.next, pages + 1
+    assert seen == made[::-1]
+
+
 def test_cancel_ends_what_no_agent_has_and_asks_for_the_rest(rest: Rest) -> None:
     queued, sent = install(rest), install(rest)
     call = Call(class_="Packages", method="install", version=1, args=b"{}")
