@@ -51,6 +51,11 @@ class Program:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def code(self) -> int | None:
+        """How it ended by itself; None while it runs, and before the first start."""
+        return self._process.poll() if self._process else None
+
     def start(self) -> None:
         assert not self.running, f"{self.argv} runs already"
         with self.log.open("ab") as log:

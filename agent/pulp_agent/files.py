@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pulp.common.failpoints import failpoint
+
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, sync: bool = True) -> None:
     """Replace `path`. OSError leaves the old file as it was. `sync=False` for what may be lost, never torn."""
@@ -17,6 +19,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, sync: bool =
             os.fsync(fd)
     finally:
         os.close(fd)
+    failpoint("agent.file.written")
     part.rename(path)
     if sync:
         sync_directory(path.parent)

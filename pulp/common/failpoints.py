@@ -1,8 +1,8 @@
 """Failpoints: named places between two durable steps, at which a test lets a process die as SIGKILL kills.
 
 Off unless PULP_FAILPOINTS names a folder when a program starts. Then a process that passes the failpoint NAME, and finds a
-file NAME in that folder, takes the file away and kills itself; a number in the file says at which pass. So each one goes off
-once, whatever is started again, and can be armed while the processes run.
+file NAME in that folder, renames it to .NAME.PID and kills itself; a number in the file says at which pass. So each one goes
+off once, whatever is started again, and can be armed while the processes run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _pass(armed: Path) -> None:
             part.write_text(str(left - 1))
             part.replace(armed)
             return
-        armed.unlink()
+        armed.rename(armed.with_name(f".{armed.name}.{os.getpid()}"))
     except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
