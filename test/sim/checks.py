@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from sim.network import Connection, Packet
 
 LEAKS = (SECRET.encode(), b"Traceback (most", b'File \\"')
-NOT_A_TASK = "ping-"
 CLOSING = 10_000  # ms after which an agent has noticed that a window has closed
 
 
@@ -58,10 +57,13 @@ class Checks:
         self.restored = 0  # how often the server's store went back
         self.tasks: dict[str, TaskRecord] = {}
         self.acknowledged: dict[str, str] = {}  # task → who asked
-        self.results: dict[str, list[Outcome]] = defaultdict(list)
+        self.results: dict[str, list[tuple[str, Outcome]]] = defaultdict(
+            list
+        )  # with the host's uid
+        self.pings: set[str] = set()
+        self.untakable: set[str] = set()
         self.requests: dict[str, bytes] = {}
         self.executions = 0
-        self.repeated_by_restores = 0
 
     def broken(self, rule: str, *what: object) -> None:
         raise Violation(rule, " ".join(map(str, what)))
@@ -108,6 +110,12 @@ class Checks:
         if uow.history.of_task(record.id):
             self.broken("5 no history before the end", record)
 
+    def went_back(self, tasks: dict[str, TaskRecord], acknowledged: dict[str, str]) -> None:
+        """The server's store is an older copy again: what it has forgotten was never promised."""
+        self.restored += 1
+        self.tasks, self.acknowledged = dict(tasks), dict(acknowledged)
+        self.requests.clear()
+
     def _ended(self, uow: SqliteUnit, record: TaskRecord) -> None:
         events = uow.history.of_task(record.id)
         for text in (
@@ -121,12 +129,14 @@ class Checks:
                 record, [e.details for e in events if e.type.value.startswith("packages")]
             )
         if record.state is TaskState.CANCELED and record.id in self.results:
-            done = [o for o in self.results[record.id] if o.changed]
+            consumer = uow.consumers.get(record.consumer_id or "")
+            uid = consumer.uid if consumer else ""
+            done = [o for by, o in self.results[record.id] if by == uid and o.changed]
             if done and record.error and record.error.code == "canceled":
                 self.broken("4 canceled means that nothing was changed", record, done)
 
     def _succeeded(self, record: TaskRecord, details: list[bytes]) -> None:
-        successes = [bytes(o.value) for o in self.results[record.id] if isinstance(o, Success)]
+        successes = [bytes(o.value) for _, o in self.results[record.id] if isinstance(o, Success)]
         if record.result not in successes:
             self.broken("5 success only when the host had it", record, self.results[record.id])
         if not record.kind.startswith("packages.") or record.kind == "packages.refresh_profile":
@@ -152,7 +162,7 @@ class Checks:
         uow = self.look("1 stored before sent")
         match told:
             case Request():
-                if not told.id.startswith(NOT_A_TASK):
+                if not told.id in self.pings:
                     self._request(uow, connection, told)
             case Cancel():
                 record = uow.tasks.get(told.id)
@@ -231,7 +241,7 @@ class Checks:
                 self.broken(rule, said, record)
 
     def _final_settled(self, uow: SqliteUnit, rule: str, consumer: Consumer, said: Any) -> None:
-        if said.id.startswith(NOT_A_TASK):
+        if said.id in self.pings:
             return
         record = uow.tasks.get(said.id)
         kept = {e.type for e in uow.history.of_task(said.id)}
@@ -291,11 +301,13 @@ class Checks:
             unsynced = [c for c in told.calls if c.id not in host.index.open]
             if unsynced or told.journal_seq > host.disk.base + host.disk.synced:
                 self.broken(rule, told)
-        if getattr(told, "id", NOT_A_TASK).startswith(NOT_A_TASK):
+        call_id: str = getattr(told, "id", "")
+        if not call_id or call_id in self.pings:
+            if host.index.knows(call_id):
+                self.broken("3 a ping is not journaled", told)
             return
         if isinstance(told, FINALS):
             self._final_told(host, rule, told)
-        call_id: str = told.id  # type: ignore[union-attr]
         call = host.index.open.get(call_id)
         if isinstance(told, Accepted) and call is None:
             self.broken(rule, told)
@@ -324,12 +336,14 @@ class Checks:
             if error.call_id and not host.index.knows(error.call_id):
                 self.broken("8 what cannot be read is refused, not dropped", error)
             return
-        if isinstance(heard, Request | Cancel) and not heard.id.startswith(NOT_A_TASK):
+        if isinstance(heard, Request | Cancel) and not heard.id in self.pings:
             if not host.index.knows(heard.id):
                 self.broken("3 journaled before it is accepted", heard)
 
     def agent_starts(self, host: Host, job: StartJob) -> None:
         call = host.index.open.get(job.id)
+        if job.id in self.untakable:
+            self.broken("8 what an agent cannot take is refused", job)
         if call is None or call.phase is not Phase.RUNNING:
             self.broken("3 journaled before it is started", job)
             return
@@ -362,7 +376,7 @@ class Checks:
             self.broken("3 nothing is done after the answer", host.name, call_id, call)
 
     def job_results(self, host: Host, call_id: str, outcome: Outcome) -> None:
-        self.results[call_id].append(outcome)
+        self.results[call_id].append((host.uid, outcome))
 
     def agent_forgets(self, host: Host, ids: Sequence[str]) -> None:
         if self.restored:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,16 @@ class Disk:
     compacted: int = 0
     spool: dict[str, Folder] = field(default_factory=dict)
     certificates: list[str] = field(default_factory=list)  # fingerprints, the newest last
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A host as it was."""
+
+    disk: Disk
+    changed_by: dict[str, int]
+    answers: dict[str, bytes]
+    fates: dict[str, str]
 
 
 class Job(Process):
@@ -250,6 +260,8 @@ class Host:
         self.changed_by: dict[str, int] = {}
         self.fates: dict[str, str] = {}
         self.away = False  # no network
+        self.off = False  # for good
+        self.copy = False  # of another host, with its certificate
         self.journal_full = False
         self.old = False  # an agent of an older release
         self.index = CallTable()  # what is safely on its disk
@@ -313,13 +325,49 @@ class Host:
         with patched(real_job, names):
             return real_job._run(_Files(job))  # type: ignore[arg-type]
 
+    # --- memory ---
+
+    def snapshot(self) -> Snapshot:
+        folders = {i: replace(f, holder=None) for i, f in self.disk.spool.items()}
+        lines = self.disk.lines[: self.disk.synced]
+        disk = replace(
+            self.disk, lines=lines, spool=folders, certificates=[*self.disk.certificates]
+        )
+        return Snapshot(disk, dict(self.changed_by), dict(self.answers), dict(self.fates))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """The whole host goes back to what it was, and knows nothing of what it has done since."""
+        self._end_jobs()
+        self.memory += 1
+        disk, folders = snapshot.disk, snapshot.disk.spool
+        self.disk = replace(
+            disk,
+            lines=[*disk.lines],
+            spool={i: replace(f) for i, f in folders.items()},
+            certificates=[*disk.certificates],
+        )
+        self.changed_by, self.answers = dict(snapshot.changed_by), dict(snapshot.answers)
+        self.fates, self.used = dict(snapshot.fates), {}
+        self.checks.journaled(self, whole=True)
+
+    def forget(self) -> None:
+        """Its agent's data directory is lost, but for its identity."""
+        self._end_jobs()
+        self.memory += 1
+        self.disk = Disk(new_id(), certificates=self.disk.certificates)
+        self.changed_by, self.answers, self.used = {}, {}, {}
+        self.checks.journaled(self, whole=True)
+
+    def _end_jobs(self) -> None:
+        for job in list(self.jobs):
+            job.alive = False
+            job.died()
+
     # --- power ---
 
     def power_lost(self) -> None:
         """All processes are gone, and all that was not synced may be."""
-        for job in list(self.jobs):
-            job.alive = False
-            job.died()
+        self._end_jobs()
         disk = self.disk
         keep = self.world.random.randint(disk.synced, max(disk.synced, len(disk.lines)))
         del disk.lines[keep:]

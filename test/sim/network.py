@@ -324,6 +324,14 @@ class Network:
             picked = self.world.random.choice(list(self.connections.values()))
             picked.break_(agent_learns=self._notice(IDLE // 2), server_learns=self._notice(IDLE))
 
+    def inject_up(self, connection: Connection, message: Message) -> None:
+        """The agent's host says something that its agent does not."""
+        connection.up.add_message(lambda: connection._reach_server(Packet(connection, message)))
+
+    def inject_down(self, connection: Connection, message: Message) -> None:
+        """A server of another release, or a broken one, says something."""
+        connection.down.add_message(lambda: connection._reach_agent(Packet(connection, message)))
+
     def _notice(self, late: int) -> int:
         return late if self.world.chance(0.3) else self.world.spread(1, 2000)
 

@@ -29,7 +29,7 @@ def run_seed(seed: int) -> Result:
         text = "".join(traceback.format_exception(error))
         return Result(seed, scenario.world.trace, "the simulation itself failed", text)
     finally:
-        scenario.disk.close()
+        scenario.fleet.disk.close()
     return Result(seed, scenario.world.trace)
 
 

@@ -128,6 +128,7 @@ class Server(Process):
         self._died = died
         self._inside = False
         clock, sessions, pending = _Clock(world), Sessions(), Pending()
+        self.pending = pending
         world.note("server starts")
         self.store = SimStore(
             disk, self, committed=self._committed, between=self._between, full=full
