@@ -53,7 +53,7 @@ class FIFOQueue:
         self.wake = wake
         self._wake_scheduler = wake_scheduler
         self._backlogged: set[str] = set()  # consumers with parked tasks that may be sent
-        self._pull: set[str] = set()  # those of them to look at in the next step
+        self._pull: dict[str, None] = {}  # those of them to look at in the next step, in order
         self._cancels: deque[str] = deque()
 
     # --- for everybody ---
@@ -93,12 +93,12 @@ class FIFOQueue:
     def pull(self, consumer_id: str) -> None:
         """The consumer can take calls again: it said hello, or it accepted one."""
         self._backlogged.add(consumer_id)
-        self._pull.add(consumer_id)
+        self._pull[consumer_id] = None
 
     def has_room(self, consumer_id: str) -> None:
         """An agent accepted a call: go on with its backlog, if it has one."""
         if consumer_id in self._backlogged:
-            self._pull.add(consumer_id)
+            self._pull[consumer_id] = None
 
     def send_again(self, records: Sequence[TaskRecord]) -> None:
         """The calls of tasks that are stored as sent, and that their agents do not have."""
@@ -107,9 +107,11 @@ class FIFOQueue:
     def step(self, now: int) -> bool:
         """Do one bounded batch; True when there may be more."""
         self._send_cancels()
-        pulled = self._take_backlogs()
+        room: dict[str, int] = {}
+        pulled = self._take_backlogs(room)
         claimed = self._store.read(lambda uow: uow.tasks.claimable(BATCH))
-        self._run([*pulled, *self._admit(claimed, now)], now)
+        fresh = [claim for claim in claimed if claim.id not in pulled]
+        self._run([*pulled, *self._admit(fresh, room, now)], now)
         return bool(self._pull) or len(claimed) == BATCH
 
     def _send_cancels(self) -> None:
@@ -118,9 +120,10 @@ class FIFOQueue:
             if record is not None and not record.state.final:
                 self._gateway.cancel(record)
 
-    def _take_backlogs(self) -> list[str]:
-        """The oldest unsent tasks of the consumers that can take some, parked or not: their order is kept."""
-        runnable: list[str] = []
+    def _take_backlogs(self, left: dict[str, int]) -> dict[str, None]:
+        """The oldest unsent tasks of the consumers that can take some, parked or not: their order is kept. `left` is told
+        how many more each of them can take."""
+        runnable: dict[str, None] = {}
         for consumer_id in self._pull:
             room = self._gateway.room(consumer_id)
             if room <= 0:
@@ -128,18 +131,18 @@ class FIFOQueue:
             oldest = self._unsent(consumer_id, room)
             if len(oldest) < room:
                 self._backlogged.discard(consumer_id)
-            runnable += [record.id for record in oldest]
+            left[consumer_id] = room - len(oldest)
+            runnable |= dict.fromkeys(record.id for record in oldest)
         self._pull.clear()
         return runnable
 
     def _unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:
         return self._store.read(lambda uow: uow.tasks.unsent(consumer_id, limit))
 
-    def _admit(self, claimed: list[Claim], now: int) -> list[str]:
+    def _admit(self, claimed: list[Claim], room: dict[str, int], now: int) -> list[str]:
         """Those of the claimed tasks that may run now; the others are parked outside the claim index."""
         runnable: list[str] = []
         parked: list[tuple[str, str]] = []
-        room: dict[str, int] = {}
         for claim in claimed:
             reason = self._obstacle(claim.consumer_id, room)
             if reason:
