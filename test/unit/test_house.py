@@ -145,10 +145,13 @@ def test_what_the_pages_point_to_is_there(page: str) -> None:
     assert [str(place) for place in places if not place.exists()] == []
 
 
+COMMANDS = ["setup", "demo", "serve", "test", "lint", "sim", "bench", "samples", "lock", "help"]
+
+
 def test_the_script_explains_every_command_it_has() -> None:
     run = subprocess.run([ROOT / "dev", "help"], capture_output=True, text=True, check=True)
     script = (ROOT / "dev").read_text()
-    for command in ("setup", "demo", "serve", "test", "lint", "samples", "lock", "help"):
+    for command in COMMANDS:
         assert f"\n  {command} " in run.stdout
         assert f"\n    {command}" in script
 
