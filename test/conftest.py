@@ -10,7 +10,18 @@ CI = os.environ.get("CI") == "true"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="run the tests that need root too")
+    help_ = "run the tests that need root too, and every case of the large sets"
+    parser.addoption("--all", action="store_true", help=help_)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a large set of cases only the chosen ones are run, unless all are asked for."""
+    if config.getoption("--all"):
+        return
+    left = [item for item in items if item.get_closest_marker("exhaustive")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from debrepo import Package
 from pulp_agent.calls import CallTable
 from pulp_agent.home import Home
 from pulp_agent.journal import read_records
+from stepped_clock import SteppedClock
 from world import Host, World, WorldError, until
 
 from pulp.common.failpoints import VARIABLE
@@ -30,7 +31,8 @@ _ONCE = 'printf "%s\\n" "$DPKG_MAINTSCRIPT_PACKAGE" >>"$DPKG_ROOT/executions"; s
 class Stage:
     """A context manager: a server, one host at a time, and the folder of their failpoints."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: SteppedClock | None = None) -> None:
+        """clock: of the hosts; the server has the true one."""
         self._points = path / "failpoints"
         self._points.mkdir()
         settings = {
@@ -39,6 +41,9 @@ class Stage:
             "PULP_TASKS_SWEEP": "2s",
         }
         self.world = World(path / "world", settings=settings)
+        if clock is not None:
+            self.clock = clock
+            self.world.env |= clock.env
         self._host: Host | None = None
         self._hosts = 0
         self._lost = 0  # connections of this host's agent that ended with the server
@@ -70,6 +75,20 @@ class Stage:
             pid = int(path.name.rpartition(".")[2])
             until(lambda pid=pid: _dead(pid), f"process {pid} to die")  # type: ignore[misc]
             path.unlink()
+
+    def play(self, name: str, nth: int, way: Callable[[Stage, str], None]) -> None:
+        """One case: a package of its own, on a host that the case before left sound, else on a new one."""
+        package = f"{name}.{nth}".replace("_", "-")
+        self.publish(package)
+        self.begin()
+        self.arm(name, nth)
+        try:
+            way(self, package)
+        except BaseException:
+            self.disarm()
+            self.revive()
+            self.drop_host()
+            raise
 
     # --- processes ---
 
@@ -131,7 +150,7 @@ class Stage:
 
         def post() -> dict[str, Any] | None:
             self.revive()
-            with _unanswered():
+            with unanswered():
                 answer = self.world.rest.post(path, json=body, headers={"Idempotency-Key": key})
                 return dict(answer.raise_for_status().json())
             return None
@@ -143,7 +162,7 @@ class Stage:
 
         def post() -> bool:
             self.revive()
-            with _unanswered():
+            with unanswered():
                 code = self.world.rest.post(f"/tasks/{task['id']}/cancel").status_code
                 return code in (202, 409)
             return False
@@ -153,7 +172,7 @@ class Stage:
     def ended(self, task: dict[str, Any], limit: float = 40.0) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             self.revive()
-            with _unanswered():
+            with unanswered():
                 seen = self.world.task(task["id"])
                 return seen if seen["state"] in FINAL else None
             return None
@@ -224,9 +243,7 @@ class _ReadOnly:
 
 
 @contextmanager
-def _unanswered() -> Iterator[None]:
+def unanswered() -> Iterator[None]:
     """A server that dies while it is asked."""
-    try:
+    with suppress(httpx.TransportError):
         yield
-    except httpx.TransportError:
-        pass

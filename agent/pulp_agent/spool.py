@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from pulp.common.failpoints import failpoint
 from pulp_agent.events import Decision, Failure, JobProgressed, Outcome, StartJob, Success
 from pulp_agent.files import sync_directory, write_atomically, write_whole
 
@@ -105,6 +106,7 @@ class Spool:
             if self.result() is not None:
                 return False
             (self.path / "request.json").unlink(missing_ok=True)
+            failpoint("agent.job.withdrawn")
             return True
         finally:
             os.close(lock)
