@@ -82,7 +82,8 @@ class FileJournal:
         self._path = path
         self._failed = False
         self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        self._size = self._synced_size = self._base_size = size
+        self._size = self._synced_size = size
+        self._base_size = 0  # unknown: one that was long when it was opened is compacted first
         self._seq = self._synced_seq = header.seq - header.snapshot + count
         os.lseek(self._fd, size, os.SEEK_SET)
 
