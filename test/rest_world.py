@@ -111,9 +111,10 @@ class Rest:
     ready: Callable[[], bool] = lambda: True
 
     def __post_init__(self) -> None:
+        kinds = TaskKinds(TASK_CLASSES)
         self.queue = FIFOQueue(
             self.store,
-            TaskKinds(TASK_CLASSES),
+            kinds,
             NoAgents(),  # type: ignore[arg-type]
             wake=lambda: None,
             wake_scheduler=lambda: None,
@@ -138,7 +139,7 @@ class Rest:
             profile=profile,
         )
         self.history = ConsumerHistoryApi(self.store)
-        self.tasks = TaskApi(self.store, self.clock, self.queue)
+        self.tasks = TaskApi(self.store, self.clock, self.queue, kinds)
         self.tokens = RegistrationTokenApi(self.store, self.clock)
 
     @property

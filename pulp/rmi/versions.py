@@ -25,6 +25,23 @@ GZIP = "gzip"
 FEATURES = frozenset({WINDOW, CANCEL, QUERY, REPLAN, GZIP})
 """What this release has, at both ends; `hello.features` and `welcome.features`."""
 
+SINCE: Mapping[str, str] = {
+    WINDOW: "0.1.0",
+    CANCEL: "0.1.0",
+    QUERY: "0.1.0",
+    REPLAN: "0.1.0",
+    GZIP: "0.1.0",
+    "Packages.install 1": "0.1.0",
+    "Packages.update 1": "0.1.0",
+    "Packages.remove 1": "0.1.0",
+    "Packages.update_all 1": "0.1.0",
+    "Packages.profile 1": "0.1.0",
+    "System.ping 1": "0.1.0",
+    "System.info 1": "0.1.0",
+    "System.reboot 1": "0.1.0",
+}
+"""Feature, or method and version → the first agent that has it. Who adds one adds a line."""
+
 Known = Mapping[tuple[str, int], Method]
 Args = dict[str, Any]
 Step = Callable[[Args], Args]
@@ -45,6 +62,30 @@ def needs_of(*, window: Window | WireWindow | None) -> list[str]:
 def missing(needs: Iterable[str], features: Collection[str]) -> list[str]:
     """The needs that `features` does not have, in their order."""
     return [need for need in needs if need not in features]
+
+
+def since(features: Iterable[str]) -> str:
+    """`window (agents have it from version 0.1.0 on)`, for each."""
+    return ", ".join(f"{f} (agents have it from version {SINCE[f]} on)" for f in features)
+
+
+def lacking_method(
+    path: str,
+    offered: Mapping[str, list[int]],
+    known: Known = METHODS,
+    introduced: Mapping[str, str] = SINCE,
+) -> str:
+    """Why an agent with these methods cannot be called, and which version of what would do; empty where it can."""
+    if choose(path, offered, known) is not None:
+        return ""
+    ours = [version for p, version in known if p == path]
+    theirs = offered.get(path)
+    if not theirs:
+        return f"it does not have it; agents have it from version {introduced[f'{path} {min(ours)}']} on"
+    takes = f"it takes only versions {theirs} of it, and this server calls versions {ours}"
+    if min(theirs) > max(ours):
+        return f"{takes}: update the server"
+    return f"{takes}: agents take them from version {introduced[f'{path} {min(ours)}']} on"
 
 
 def offer(known: Known = METHODS) -> dict[str, list[int]]:

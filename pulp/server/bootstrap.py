@@ -250,7 +250,7 @@ class _Joining:
             store=self._store,
             bus=self._bus,
             queue=queue,
-            apis=self._apis(queue, gateway),
+            apis=self._apis(kinds, queue, gateway),
             loops=(
                 Loop("pulp-dispatcher", dispatcher.step, self._clock, self._dispatch),
                 Loop("pulp-scheduler", scheduler.step, self._clock, self._schedule),
@@ -267,7 +267,7 @@ class _Joining:
         keep = self._settings.retention
         return Housekeeper(self._store, Retention(keep.age(keep.tasks), keep.age(keep.history)))
 
-    def _apis(self, queue: FIFOQueue, gateway: Gateway) -> Apis:
+    def _apis(self, kinds: TaskKinds, queue: FIFOQueue, gateway: Gateway) -> Apis:
         logins = LoginSessions(self._store, self._clock, life=self._settings.users.session)
         return Apis(
             consumers=ConsumerApi(
@@ -279,7 +279,7 @@ class _Joining:
                 profile=self._agent_profile(),
             ),
             history=ConsumerHistoryApi(self._store),
-            tasks=TaskApi(self._store, self._clock, queue),
+            tasks=TaskApi(self._store, self._clock, queue, kinds),
             users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),
             tokens=RegistrationTokenApi(self._store, self._clock),
             ready=self._ready,

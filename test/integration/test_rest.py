@@ -14,7 +14,7 @@ import pytest
 import rest_world
 from rest_world import ADMIN, OPERATOR, PASSWORD, VIEWER, Site, agent_info
 
-from pulp.common.times import to_datetime
+from pulp.common.times import HOUR, to_datetime
 from pulp.crypto.keys import make_csr, new_key
 from pulp.server.domain.task import TaskState
 from pulp.server.domain.user import Principal, Role
@@ -83,6 +83,30 @@ def test_an_action_answers_202_with_the_task_and_where_it_is(clients: Clients) -
     canceled = clients.operator.post(f"{API}/tasks/{task['id']}/cancel")
     assert (canceled.status_code, canceled.json()["state"]) == (202, "canceled")
     problem(clients.operator.post(f"{API}/tasks/{task['id']}/cancel"), 409, "task-final")
+
+
+def test_a_retry_answers_202_with_the_new_task_and_where_it_is(clients: Clients) -> None:
+    window = {"begin": "2027-01-15T09:00:00+01:00", "duration": "2h"}
+    first = clients.operator.post(INSTALL, json={**NGINX, "window": window}).json()
+    url = f"{API}/tasks/{first['id']}/retry"
+    problem(clients.operator.post(url), 409, "task-open")
+    clients.operator.post(f"{API}/tasks/{first['id']}/cancel")
+    problem(clients.viewer.post(url), 403, "forbidden")
+    headers = {"Idempotency-Key": "again"}
+    answer = clients.admin.post(url, json={"timeout": "5m"}, headers=headers)
+    assert answer.status_code == 202, answer.text
+    task = answer.json()
+    assert answer.headers["location"] == f"{API}/tasks/{task['id']}"
+    assert (task["retry_of"], task["requested_by"]) == (first["id"], "admin")
+    assert (task["args"], task["window"]) == (first["args"], first["window"])
+    repeated = clients.admin.post(url, json={"timeout": "5m"}, headers=headers)
+    assert repeated.json()["id"] == task["id"]
+    assert clients.admin.post(url, json={"window": None}).json()["window"] is None
+    bad = clients.admin.post(url, json={"window": 7, "when": 1, "timeout": "soon"})
+    assert set(fields(problem(bad, 422, "invalid"))) == {"window", "when", "timeout"}
+    clients.site.rest.clock.go(3 * HOUR)
+    over = problem(clients.admin.post(url), 422, "invalid")
+    assert fields(over) == ["window"] and "give a new window, or null" in over["detail"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from pulp.server.tasking.fifo import FIFOQueue
 from pulp.server.tasking.loop import LONGEST, RETRY
 from pulp.server.tasking.scheduler import Scheduler
 from pulp.server.tasking.task import Task, TaskKinds
-from sim.network import Network
+from sim.network import Connection, Network
 from sim.store import Disk, SimStore
 from sim.world import Process, Timer, World
 
@@ -72,8 +72,10 @@ class _Thread:
         self._timer: Timer | None = None
         self._due = 0
         self._stepping = False
+        self._woken = False
 
     def wake(self) -> None:
+        self._woken = True
         self.come(self._server.world.random.randrange(20))
 
     def come(self, delay: int) -> None:
@@ -91,8 +93,10 @@ class _Thread:
         if self._stepping:
             return
         self._stepping = True
+        self._woken = False
         try:
             due = self._step(world.now)
+            self._rests(due)
         except StoreUnavailable:
             due = world.now + RETRY
         except Exception as error:
@@ -102,6 +106,11 @@ class _Thread:
             self._stepping = False
         if due is not None:
             self.come(max(0, due - world.now))
+
+    def _rests(self, due: int | None) -> None:
+        done = due is None or due > self._server.world.now
+        if done and not self._woken and self._name == "dispatcher":
+            self._server.checks.comes_to_rest(self._server.connections)
 
 
 class Server(Process):
@@ -181,7 +190,11 @@ class Server(Process):
             links=Links(network, self.store, gateway, pending),
             profile=AgentProfile(ca=(), signing_keys=(), urls=()),
         )
-        self.tasks = TaskApi(self.store, clock, self.queue)
+        self.tasks = TaskApi(self.store, clock, self.queue, kinds)
+
+    @property
+    def connections(self) -> dict[int, Connection]:
+        return self._network.connections
 
     def start(self) -> None:
         """As bootstrap's Core.start()."""

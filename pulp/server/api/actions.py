@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
 from pulp.common.windows import Window
 from pulp.rmi.interfaces import Method
-from pulp.rmi.versions import choose, missing, needs_of
+from pulp.rmi.versions import lacking_method, missing, needs_of, since
 from pulp.server.api.errors import NotFound, Unsupported
 from pulp.server.api.idempotency import Once, once
 from pulp.server.api.packages import ConsumerTask
@@ -21,7 +23,9 @@ from pulp.server.db.base import Store, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord
 from pulp.server.domain.user import Principal
-from pulp.server.tasking.deadlines import Timing
+
+Plan = Callable[[UnitOfWork], TaskRecord]
+"""Checks what is asked against what is stored, and gives the new task; what it raises is the answer."""
 
 
 class Actions:
@@ -49,38 +53,34 @@ class Actions:
         timing = timing_of(body, now, faults)
         faults.check()
         request = Once.of(who.login, key, f"{task.kind} {consumer_id}", body) if key else None
-        view = self._store.write(
-            lambda uow: self._make(uow, who, consumer_id, task, args, timing, request, now)
-        )
+
+        def plan(uow: UnitOfWork) -> TaskRecord:
+            consumer = found(uow.consumers.get(consumer_id), consumer_id)
+            check_agent(consumer, task.method, timing.window)
+            return task.new(
+                args, consumer_id=consumer_id, requested_by=who.login, now=now, timing=timing
+            )
+
+        return self.make(request, now, plan)
+
+    def make(self, request: Once | None, now: int, plan: Plan) -> TaskView:
+        """Store the task that `plan` gives and enqueue it; a repeated request gets what the first one made."""
+        view = self._store.write(lambda uow: self._make(uow, request, now, plan))
         failpoint("server.enqueue.committed")
         return view
 
-    def _make(
-        self,
-        uow: UnitOfWork,
-        who: Principal,
-        consumer_id: str,
-        task: type[ConsumerTask],
-        args: Struct,
-        timing: Timing,
-        request: Once | None,
-        now: int,
-    ) -> TaskView:
-        consumer = uow.consumers.get(consumer_id)
+    def _make(self, uow: UnitOfWork, request: Once | None, now: int, plan: Plan) -> TaskView:
+        made: list[TaskRecord] = []
 
         def make() -> str:
-            check_agent(found(consumer, consumer_id), task.method, timing.window)
-            record = task.new(
-                args, consumer_id=consumer_id, requested_by=who.login, now=now, timing=timing
-            )
-            made.append(self._queue.enqueue(uow, record))
-            return record.id
+            made.append(self._queue.enqueue(uow, plan(uow)))
+            return made[0].id
 
-        made: list[TaskRecord] = []
         task_id, _ = once(uow, request, now, make)
         record = made[0] if made else uow.tasks.get(task_id)
         if record is None:
             raise NotFound(f"task {task_id}, made by this Idempotency-Key, is no more")
+        consumer = uow.consumers.get(record.consumer_id) if record.consumer_id else None
         return task_view(record, waiting_for(record, consumer, now))
 
 
@@ -95,14 +95,13 @@ def check_agent(consumer: Consumer, method: Method, window: Window | None) -> No
     agent = consumer.agent
     if agent is None:
         return
-    if choose(method.path, agent.methods) is None:
-        offered = agent.methods.get(method.path)
-        takes = f"takes only versions {offered} of it" if offered else "does not have it"
+    lack = lacking_method(method.path, agent.methods)
+    if lack:
         raise Unsupported(
-            f"the agent of {consumer.id}, version {agent.version}, cannot take {method.path} version {method.version}: it {takes}"
+            f"the agent of {consumer.id}, version {agent.version}, cannot take {method.path}: {lack}"
         )
     lacking = missing(needs_of(window=window), agent.features)
     if lacking:
         raise Unsupported(
-            f"the agent of {consumer.id}, version {agent.version}, lacks what this request needs: {', '.join(lacking)}"
+            f"the agent of {consumer.id}, version {agent.version}, lacks what this request needs: {since(lacking)}"
         )

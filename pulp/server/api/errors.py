@@ -35,8 +35,12 @@ class TaskIsFinal(Conflict):
     code = "task-final"
 
 
+class TaskIsOpen(Conflict):
+    code = "task-open"
+
+
 class Unsupported(ApiError):
-    """The consumer's agent cannot take this call."""
+    """The consumer's agent cannot take this call, or this server cannot run the task."""
 
     code = "unsupported"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -95,9 +95,6 @@ class ConsumerTask(AsyncTask):
     """A task that is one call of its consumer's agent."""
 
     method: ClassVar[Method]
-
-    def result_type(self) -> Any:
-        return self.method.result
 
     def packages(self, ctx: Context) -> Packages[None]:
         """The remote Packages; only run() may ask for it."""

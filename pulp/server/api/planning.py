@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import UNSET, UnsetType
+
 from pulp.common.errors import FieldError, InvalidInput
 from pulp.common.times import DAY, SECOND, format_time, parse_duration, to_ms
 from pulp.common.windows import Window
 from pulp.rmi.interfaces import PackageSpec
-from pulp.server.api.types import ActionBody, WindowBody
+from pulp.server.api.types import ActionBody, RetryBody, WindowBody
+from pulp.server.domain.task import TaskRecord
 from pulp.server.tasking.deadlines import Timing
 
 SHORTEST_TIMEOUT = SECOND
@@ -40,20 +43,47 @@ class Faults:
 def timing_of(body: ActionBody, now: int, faults: Faults) -> Timing:
     """The request's times as numbers. What is bad goes into `faults`; the answer is only good when nothing did."""
     window = _window(body.window, now, faults) if body.window else None
-    not_before = _start(body.not_before, now, faults)
-    if window and not_before and not_before >= window.end:
-        faults.add(
-            "not_before",
-            "lies at or after the end of the window: nothing could ever start; choose an earlier start or a later window",
-        )
     return Timing(
-        not_before=not_before,
+        not_before=_start(body.not_before, window, now, faults),
         window=window,
-        deliver_within=_span(
-            "deliver_within", body.deliver_within, SHORTEST_DELIVERY, LONGEST_DELIVERY, faults
-        ),
-        timeout=_span("timeout", body.timeout, SHORTEST_TIMEOUT, LONGEST_TIMEOUT, faults),
+        deliver_within=_delivery(body.deliver_within, faults),
+        timeout=_timeout(body.timeout, faults),
     )
+
+
+def retry_timing_of(body: RetryBody, first: TaskRecord, now: int, faults: Faults) -> Timing:
+    """As timing_of; what the request leaves out is as it was for the first task."""
+    window = _retry_window(body.window, first, now, faults)
+    return Timing(
+        not_before=_start(body.not_before, window, now, faults),
+        window=window,
+        deliver_within=_delivery(body.deliver_within, faults),
+        timeout=first.timeout if body.timeout is None else _timeout(body.timeout, faults),
+    )
+
+
+def _retry_window(
+    wanted: WindowBody | UnsetType | None, first: TaskRecord, now: int, faults: Faults
+) -> Window | None:
+    """A retry leaves a maintenance window only when that is said outright."""
+    if wanted is not UNSET:
+        return _window(wanted, now, faults) if wanted else None
+    if first.window is not None and first.window.is_over(now):
+        ended = format_time(first.window.end)
+        faults.add(
+            "window",
+            f"is missing, and that of task {first.id} is over since {ended}: give a new window, or null to run outside any",
+        )
+        return None
+    return first.window
+
+
+def _delivery(text: str, faults: Faults) -> int:
+    return _span("deliver_within", text, SHORTEST_DELIVERY, LONGEST_DELIVERY, faults)
+
+
+def _timeout(text: str, faults: Faults) -> int:
+    return _span("timeout", text, SHORTEST_TIMEOUT, LONGEST_TIMEOUT, faults)
 
 
 def _span(field: str, text: str, least: int, most: int, faults: Faults) -> int:
@@ -73,7 +103,7 @@ def _duration(field: str, text: str, faults: Faults) -> int | None:
         return None
 
 
-def _start(start: datetime | None, now: int, faults: Faults) -> int | None:
+def _start(start: datetime | None, window: Window | None, now: int, faults: Faults) -> int | None:
     if start is None:
         return None
     ms = to_ms(start)
@@ -83,6 +113,11 @@ def _start(start: datetime | None, now: int, faults: Faults) -> int | None:
         )
     elif _too_far("not_before", ms, now, faults):
         return None
+    if window and ms >= window.end:
+        faults.add(
+            "not_before",
+            "lies at or after the end of the window: nothing could ever start; choose an earlier start or a later window",
+        )
     return ms
 
 

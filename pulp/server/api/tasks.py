@@ -1,4 +1,4 @@
-"""TaskApi: what was asked for, how far it is, and calling it off."""
+"""TaskApi: what was asked for, how far it is, calling it off, and asking for it once more."""
 
 from __future__ import annotations
 
@@ -7,27 +7,35 @@ from collections.abc import Callable, Sequence
 from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
 from pulp.common.ids import is_uuid
+from pulp.common.windows import Window
 from pulp.server.api.access import require
-from pulp.server.api.errors import NotFound, TaskIsFinal
+from pulp.server.api.actions import Actions, check_agent, found
+from pulp.server.api.errors import NotFound, TaskIsFinal, TaskIsOpen, Unsupported
+from pulp.server.api.idempotency import Once
+from pulp.server.api.packages import ConsumerTask
 from pulp.server.api.paging import listed
+from pulp.server.api.planning import Faults, retry_timing_of
 from pulp.server.api.ports import Queue
-from pulp.server.api.types import ListView, TaskView
+from pulp.server.api.types import ListView, RetryBody, TaskView
 from pulp.server.api.views import task_view
 from pulp.server.api.waiting import waiting_for
 from pulp.server.db.base import Page, Store, TaskChange, TaskFilter, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.user import Principal, Role
+from pulp.server.tasking.task import Task, TaskKinds, UnsupportedTask
 
 HEAVIEST = 8 * 1024 * 1024
 """Bytes of arguments and results in one page: with long logs it holds fewer tasks than were asked for, and `next` goes on."""
 
 
 class TaskApi:
-    def __init__(self, store: Store, clock: Clock, queue: Queue) -> None:
+    def __init__(self, store: Store, clock: Clock, queue: Queue, kinds: TaskKinds) -> None:
         self._store = store
         self._clock = clock
         self._queue = queue
+        self._kinds = kinds
+        self._actions = Actions(store, clock, queue)
 
     def list(
         self, who: Principal, where: TaskFilter, *, after: str | None, limit: int
@@ -68,6 +76,47 @@ class TaskApi:
         view = self._store.write(job)
         failpoint("server.cancel.committed")
         return view
+
+    def retry(
+        self, who: Principal, task_id: str, body: RetryBody, *, key: str | None = None
+    ) -> TaskView:
+        """Ask for the same once more, as a new task that names this one; this one stays as it ended.
+
+        NotFound for the task or its consumer; TaskIsOpen; Unsupported; InvalidInput with every bad field, also when its window
+        is over and nothing is said of another; KeyReused.
+        """
+        require(who, Role.OPERATOR)
+        now = self._clock.now()
+        request = Once.of(who.login, key, f"retry {task_id}", body) if key else None
+
+        def plan(uow: UnitOfWork) -> TaskRecord:
+            first, faults = self._ended(uow, task_id), Faults()
+            timing = retry_timing_of(body, first.record, now, faults)
+            faults.check()
+            self._check(uow, first, timing.window)
+            return first.again(requested_by=who.login, now=now, timing=timing)
+
+        return self._actions.make(request, now, plan)
+
+    def _ended(self, uow: UnitOfWork, task_id: str) -> Task:
+        record = _get(uow, task_id)
+        if not record.state.final:
+            raise TaskIsOpen(
+                f"task {task_id} is not over: it is {record.state.value}; cancel it, or wait for its end"
+            )
+        try:
+            return self._kinds.load(record)
+        except UnsupportedTask as error:
+            raise Unsupported(f"task {task_id} cannot be run by this server: {error}") from error
+
+    @staticmethod
+    def _check(uow: UnitOfWork, task: Task, window: Window | None) -> None:
+        consumer_id = task.record.consumer_id
+        if consumer_id is None:
+            return
+        consumer = found(uow.consumers.get(consumer_id), consumer_id)
+        if isinstance(task, ConsumerTask):
+            check_agent(consumer, task.method, window)
 
     def subscribe(self, listener: Callable[[Sequence[TaskChange]], None]) -> None:
         """Store.subscribe(): committed changes, on the store's thread; the listener must be quick."""

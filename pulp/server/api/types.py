@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from pulp.common.ids import CONSUMER_ID, LOGIN
 from pulp.rmi.interfaces import PackageName, PackageSpec, Policy
@@ -161,6 +161,15 @@ class UpdateAllBody(ActionBody, frozen=True, kw_only=True):
     security_only: bool = False
     policy: Policy = Policy()
     dry_run: bool = False
+
+
+class RetryBody(Body, frozen=True, kw_only=True):
+    """`window` left out: the first task's, if it is not over; null: none. `timeout` left out: the first task's."""
+
+    not_before: Time | None = None
+    window: WindowBody | UnsetType | None = UNSET
+    deliver_within: Duration = "7d"
+    timeout: Duration | None = None
 
 
 class UserBody(Body, frozen=True, kw_only=True):

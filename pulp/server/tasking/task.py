@@ -67,12 +67,23 @@ class Task:
             deadline=deadlines.accept_by,
         )
 
+    def again(self, *, requested_by: str, now: int, timing: Timing) -> TaskRecord:
+        """A new task that asks for the same once more; this one stays as it ended."""
+        record = self.new(
+            self.args,
+            consumer_id=self.record.consumer_id,
+            requested_by=requested_by,
+            now=now,
+            timing=timing,
+        )
+        return record.replace(retry_of=self.record.id)
+
     def run(self, ctx: Context) -> Struct | None:
         """Do the work, or for an AsyncTask decide the remote call; the value of a plain Task is its result."""
         raise NotImplementedError
 
     def succeeded(self, ctx: Context, result: Any) -> None:
-        """The work is confirmed done. `result` is what run() or the agent gave, as the type of result_type()."""
+        """The work is confirmed done. `result` is what run() gave, or the agent, as the result type of the called method."""
         self._end(ctx, Event.SUCCEEDED, "", None)
 
     def failed(self, ctx: Context, error: TaskError) -> None:
@@ -81,10 +92,6 @@ class Task:
         end = end_of(error.code)
         details = {"action": self.record.kind, "code": error.code, "message": error.message}
         ctx.history.add(self.record, end.history, details | {"details": msgspec.Raw(error.details)})
-
-    def result_type(self) -> Any:
-        """What the result is converted to before succeeded(); Any leaves it as plain data."""
-        return Any
 
     def _end(self, ctx: Context, event: Event, code: str, error: TaskError | None) -> None:
         record = self.record

@@ -216,7 +216,7 @@ def succeed(rest: Rest, view: TaskView, result: Any) -> None:
         task = load(rest, view)
         task.succeeded(
             Context.of(uow, NOON + 5),
-            msgspec.convert(result, task.result_type(), from_attributes=True),
+            msgspec.convert(result, task.method.result, from_attributes=True),
         )
         uow.tasks.save(task.record)
 

@@ -15,6 +15,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     actions.UpdateAll,
     actions.RefreshProfile,
     tasks.TaskCancel,
+    tasks.TaskRetry,
     consumers.ConsumerPing,
     consumers.ConsumerProfile,
     users.Login,

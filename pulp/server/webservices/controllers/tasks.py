@@ -1,4 +1,4 @@
-"""Tasks: list, show, wait for news of one, cancel."""
+"""Tasks: list, show, wait for news of one, cancel, retry."""
 
 # ruff: noqa: N802 (web.py calls methods by these names)
 
@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET
 
-from pulp.server.api.types import EmptyBody, ListView, TaskView
+from pulp.server.api.types import EmptyBody, ListView, RetryBody, TaskView
 from pulp.server.db.base import TaskFilter
 from pulp.server.domain.task import FINAL_STATES, TaskState
 from pulp.server.domain.user import Role
@@ -98,3 +98,21 @@ class TaskCancel(Controller):
     )
     def POST(self, call: Call, task_id: str) -> TaskView:
         return self.api.tasks.cancel(call.who, task_id)
+
+
+class TaskRetry(Controller):
+    path = f"{BASE}/tasks/{{id}}/retry"
+
+    @route(
+        "POST",
+        "Ask for the same once more, as a new task",
+        role=Role.OPERATOR,
+        body=RetryBody,
+        answer=TaskView,
+        status=HTTPStatus.ACCEPTED,
+        once=True,
+        location=lambda task: f"{BASE}/tasks/{task.id}",
+        problems=(HTTPStatus.CONFLICT,),
+    )
+    def POST(self, call: Call, task_id: str) -> TaskView:
+        return self.api.tasks.retry(call.who, task_id, call.body, key=call.key)
