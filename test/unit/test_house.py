@@ -9,11 +9,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pulp.common.config import sample
 from pulp.common.config.fields import settings_of
+from pulp.rmi.interfaces import METHODS, PACKAGE_ERRORS
+from pulp.rmi.messages import ToAgent, ToServer
+from pulp.rmi.versions import FEATURES
 from tools import samples
 
 ROOT = Path(__file__).parents[2]
@@ -160,3 +164,12 @@ def test_an_unknown_command_of_the_script_is_refused() -> None:
     run = subprocess.run([ROOT / "dev", "tset"], capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "does not know 'tset'" in run.stderr
+
+
+def test_the_wire_page_names_every_message_code_and_feature() -> None:
+    """An agent must be writable from the page alone."""
+    page = (ROOT / "docs" / "WIRE.md").read_text()
+    types = {cls.__struct_config__.tag for cls in (*get_args(ToAgent), *get_args(ToServer))}
+    methods = {method.name for method in METHODS.values()}
+    words = types | PACKAGE_ERRORS | FEATURES | methods
+    assert [word for word in sorted(words) if not re.search(rf"\b{re.escape(word)}\b", page)] == []
