@@ -16,7 +16,7 @@ from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.consumer import CLOCK_SKEW, DUPLICATE_IDENTITY, AgentInfo, Consumer
 from pulp.server.domain.task import SENT, TaskRecord, TaskState
 from pulp.server.tasking.context import Context
-from pulp.server.tasking.task import TaskKinds
+from pulp.server.tasking.task import TaskKinds, plainly_ended
 
 SKEW = 10 * MINUTE
 """Beyond this offset the agent refuses windowed work; the consumer is flagged."""
@@ -38,15 +38,24 @@ class Greeting:
 
 
 def greet(
-    kinds: TaskKinds, uow: UnitOfWork, consumer_id: str, peer: Peer, hello: Hello, now: int
+    kinds: TaskKinds,
+    uow: UnitOfWork,
+    consumer_id: str,
+    peer: Peer,
+    hello: Hello,
+    now: int,
+    *,
+    plainly: bool,
 ) -> Greeting | None:
-    """Inside a writing job: note who is there and compare the calls. None when the consumer is no longer registered."""
+    """Inside a writing job: note who is there and compare the calls. None when the consumer is no longer registered.
+
+    plainly: a class's own code raised; end what must end without it."""
     consumer = uow.consumers.get(consumer_id)
     if consumer is None or consumer.uid != peer.identity:
         return None
     greeting = Greeting(_introduced(consumer, peer, hello, now))
     uow.consumers.save(greeting.consumer)
-    _Comparison(kinds, uow, consumer, hello, now, greeting).run()
+    _Comparison(kinds, uow, consumer, hello, now, greeting, plainly=plainly).run()
     return greeting
 
 
@@ -99,8 +108,11 @@ class _Comparison:
         hello: Hello,
         now: int,
         greeting: Greeting,
+        *,
+        plainly: bool,
     ) -> None:
         self._kinds = kinds
+        self._plainly = plainly
         self._uow = uow
         self._consumer = consumer
         self._hello = hello
@@ -124,7 +136,9 @@ class _Comparison:
 
     def _known_to_both(self, record: TaskRecord, call: CallStatus) -> None:
         if call.state != "done":  # its final follows by itself
-            applying = Applying(self._kinds, self._uow, self._consumer.id, self._now, plainly=False)
+            applying = Applying(
+                self._kinds, self._uow, self._consumer.id, self._now, plainly=self._plainly
+            )
             applying.apply(record.id, _as_message(call, self._now))
         if record.cancel_requested_at is not None and not record.cancel_refused:
             self._say.cancel.append(record.id)
@@ -132,7 +146,8 @@ class _Comparison:
     def _missing_at_agent(self, record: TaskRecord, forgotten: bool) -> None:
         if forgotten:
             ctx = Context.of(self._uow, self._now)
-            self._uow.tasks.save(self._kinds.ended(record, LOST, ctx))
+            ended = plainly_ended if self._plainly else self._kinds.ended
+            self._uow.tasks.save(ended(record, LOST, ctx))
         else:
             self._say.query.append(record.id)
 

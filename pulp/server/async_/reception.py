@@ -17,7 +17,7 @@ from pulp.rmi.messages import PROTOCOL, Hello, Profile, Renew, Renewed, Welcome
 from pulp.server.async_ import outgoing
 from pulp.server.async_.hello import Greeting, greet
 from pulp.server.async_.sessions import Session, Sessions
-from pulp.server.db.base import Store, UnitOfWork
+from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
 from pulp.server.domain.consumer import DUPLICATE_IDENTITY, Consumer, StoredProfile
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.tasking.fifo import FIFOQueue
@@ -73,9 +73,9 @@ class Reception:
             if consumer is not None:
                 session = self._open(peer, consumer, hello)
                 job = self._greeting(consumer.id, peer, hello, now)
-                greeted.append((session, self._store.submit(job)))
-        for session, future in greeted:
-            self._greet(session, future, now)
+                greeted.append((session, hello, self._store.submit(job)))
+        for session, hello, future in greeted:
+            self._greet(session, hello, future, now)
 
     def _admit(self, peer: Peer, hello: Hello) -> Consumer | None:
         consumer = self._store.read(lambda uow: uow.consumers.by_uid(peer.identity))
@@ -123,13 +123,30 @@ class Reception:
         return session
 
     def _greeting(
-        self, consumer_id: str, peer: Peer, hello: Hello, now: int
+        self, consumer_id: str, peer: Peer, hello: Hello, now: int, *, plainly: bool = False
     ) -> Callable[[UnitOfWork], Greeting | None]:
-        return lambda uow: greet(self._kinds, uow, consumer_id, peer, hello, now)
+        return lambda uow: greet(self._kinds, uow, consumer_id, peer, hello, now, plainly=plainly)
 
-    def _greet(self, session: Session, future: Future[Greeting | None], now: int) -> None:
+    def _outcome(
+        self, session: Session, hello: Hello, future: Future[Greeting | None], now: int
+    ) -> Greeting | None:
+        """A task's class whose own code raises must not keep its host away: the task ends without it."""
         try:
-            greeting = future.result()
+            return future.result()
+        except StoreUnavailable:
+            raise
+        except Exception:
+            consumer_id = session.consumer_id
+            log.exception("a task's own end failed", extra={"consumer_id": consumer_id})
+            return self._store.write(
+                self._greeting(consumer_id, session.peer, hello, now, plainly=True)
+            )
+
+    def _greet(
+        self, session: Session, hello: Hello, future: Future[Greeting | None], now: int
+    ) -> None:
+        try:
+            greeting = self._outcome(session, hello, future, now)
         except BaseException:
             self._sessions.close(session.peer)
             raise
