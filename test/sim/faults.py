@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Raw
 
 from pulp.common.ids import new_id
-from pulp.messaging.base import Message
+from pulp.messaging.amqp.link import Incoming, Outcome
+from pulp.messaging.base import Message, PeerCertificate
 from pulp.rmi.interfaces import PackagesResult
 from pulp.rmi.messages import Started, Succeeded
 from pulp.server.domain.task import TaskRecord
@@ -56,6 +57,7 @@ class Faults:
             self._renew: 2,
             self._talk_nonsense: 2,
             self._lie: 2,
+            self._impersonate: 1,
             self._ask_the_untakable: 2,
         }
         if self._world.chance(0.25):
@@ -228,6 +230,20 @@ class Faults:
                 connection, _message(msgspec.json.encode(lie), "lie", task_id)
             )
 
+    def _impersonate(self) -> None:
+        """Somebody has the name in a certificate of his own."""
+        host = self._fleet.any_host()
+        agent = self._fleet.agent(host)
+        if agent is not None:
+            self._fleet.network.dial(
+                agent,
+                _Nobody(),
+                PeerCertificate(host.uid, "fp:forged"),
+                reachable=lambda: True,
+                made=lambda _connection: None,
+                failed=lambda _error: None,
+            )
+
     def _ask_the_untakable(self) -> None:
         connection = self._connection()
         if connection is None:
@@ -255,6 +271,16 @@ class Faults:
         body = msgspec.json.encode(request | self._world.random.choice(UNTAKABLE))
         self._fleet.checks.untakable.add(call_id)
         self._fleet.network.inject_down(connection, _message(body, "untakable", call_id))
+
+
+class _Nobody:
+    def opened(self) -> None: ...
+
+    def received(self, incoming: Incoming) -> None: ...
+
+    def settled(self, tag: int, outcome: Outcome) -> None: ...
+
+    def closed(self, reason: str, condition: str | None) -> None: ...
 
 
 def _message(body: bytes, subject: str, call_id: str | None = None) -> Message:

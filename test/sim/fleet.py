@@ -34,7 +34,6 @@ class Fleet:
         self.network.server_credit = rng.choice((2, 64))
         self.scale: int = rng.choice((MINUTE, 20 * MINUTE, 8 * HOUR))
         self.disk_full = False
-        self.upgraded = False
         self.visitor: Callable[[Server], None] = lambda _server: None
         self.server: Server | None = None
         self.hosts: list[Host] = []
@@ -45,7 +44,7 @@ class Fleet:
     def start_server(self) -> None:
         if self.server is not None and self.server.alive:
             return
-        self.upgraded = self.upgraded or self.world.chance(0.1)
+        self.checks.upgraded = self.checks.upgraded or self.world.chance(0.1)
         try:
             self.server = Server(
                 self.world,
@@ -56,7 +55,7 @@ class Fleet:
                 full=lambda: self.disk_full,
                 visitor=lambda server: self.visitor(server),
                 died=self._server_died,
-                classes=kinds.NEXT if self.upgraded else kinds.PRESENT,
+                classes=kinds.NEXT if self.checks.upgraded else kinds.PRESENT,
             )
             self.server.start()
         except Crash:
@@ -157,6 +156,22 @@ class Fleet:
             if host.away:
                 self.come_back(host)
         self.world.later(0, self.start_server)
+
+    def left_behind(self) -> str:
+        """A task that nobody moves though its agent is there; asked when the fleet has been whole for a while."""
+        uow = self.disk.look()
+        for connection in self.network.connections.values():
+            consumer = uow.consumers.by_uid(connection.peer.identity)
+            if consumer is None or connection.cut or connection.server_done:
+                continue
+            for record in uow.tasks.unsent(consumer.id, 1000):
+                return f"{record} is not sent"
+            agent = connection.agent
+            known = agent.daemon.core.table  # type: ignore[attr-defined]
+            for record in uow.tasks.open_of(consumer.id):
+                if record.accepted_at is not None and not known.knows(record.id):
+                    return f"{record} is not known to its agent"
+        return ""
 
     def unsettled(self) -> str:
         """What is still open, in a word; empty when all is quiet."""

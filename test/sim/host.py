@@ -111,7 +111,8 @@ class Job(Process):
         try:
             pause = next(work)
         except StopIteration as done:
-            self._finish(lambda: done.value)
+            value = done.value
+            self._finish(lambda: value)
         except Exception as error:
             raised = error
             self._finish(lambda: _throw(raised))

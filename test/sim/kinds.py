@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 from pulp.rmi.interfaces import PackageSpec, PackagesResult
 from pulp.server.api.packages import TASK_CLASSES, InstallPackages, PackagesArguments
-from pulp.server.domain.task import TaskRecord
+from pulp.server.domain.task import TaskError, TaskRecord
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.deadlines import Timing
 from pulp.server.tasking.task import Task
 from sim.host import SECRET
 
-BROKEN = "broken"  # a package whose installation this server fails to write down
+BROKEN = ("broken-run", "broken-success", "broken-failure")
+"""Beginnings of names of packages at which this server's own code fails."""
 
 
 class Broken(RuntimeError):
@@ -20,9 +21,20 @@ class Broken(RuntimeError):
 
 
 class Install(InstallPackages):
+    def run(self, ctx: Context) -> None:
+        super().run(ctx)
+        self._break("broken-run")
+
     def succeeded(self, ctx: Context, result: PackagesResult) -> None:
         super().succeeded(ctx, result)
-        if self.args.packages[0].name.startswith(BROKEN):
+        self._break("broken-success")
+
+    def failed(self, ctx: Context, error: TaskError) -> None:
+        super().failed(ctx, error)
+        self._break("broken-failure")
+
+    def _break(self, at: str) -> None:
+        if self.args.packages[0].name.startswith(at):
             raise Broken(SECRET)
 
 

@@ -108,6 +108,8 @@ class Connection:
         self.server_done = False
         self.over = False
         self.requested: set[str] = set()
+        self.canceled: set[str] = set()
+        self.welcomed_at: int | None = None
         self._tag = 0
 
     # --- the agent's end ---

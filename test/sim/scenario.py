@@ -9,6 +9,7 @@ from sim.users import Users
 from sim.world import Violation, World
 
 LONGEST_END = 60 * DAY
+PATIENCE = 2 * HOUR
 
 
 class Scenario:
@@ -58,6 +59,8 @@ class Scenario:
             passed = self.world.now - begin
             if passed > LONGEST_END:
                 raise Violation("6 nothing waits for ever", unsettled)
+            if passed >= PATIENCE and (behind := self.fleet.left_behind()):
+                raise Violation("6 what can go on goes on", behind)
             self.world.run(self.world.now + (MINUTE if passed < HOUR else HOUR))
 
     def _check_errors(self, errors: list[str]) -> None:

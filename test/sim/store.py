@@ -50,15 +50,19 @@ class Disk:
     """What the server has committed; it outlives every server process."""
 
     def __init__(self) -> None:
+        self._open(_EMPTY)
+
+    def _open(self, content: bytes) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-        self.connection.deserialize(_EMPTY)
+        self.connection.deserialize(content)
         self._reader = SqliteUnit(_Looks(self.connection, writer=False), writing=False)
 
     def copy(self) -> bytes:
         return self.connection.serialize()
 
     def restore(self, copy: bytes) -> None:
-        self.connection.deserialize(copy)
+        self.connection.close()
+        self._open(copy)
 
     @property
     def in_transaction(self) -> bool:

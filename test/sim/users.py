@@ -10,7 +10,7 @@ from pulp.rmi.interfaces import PING, NoArgs
 from pulp.server.api.types import ActionBody, PackagesActionBody, UpdateAllBody, WindowBody
 from pulp.server.domain.user import Principal, Role
 from sim.fleet import SECOND, Fleet
-from sim.kinds import BROKEN, future_task
+from sim.kinds import BROKEN, Broken, future_task
 from sim.server import Server
 
 NAMES = ("ann", "bob", "eve")
@@ -39,6 +39,8 @@ class Users:
             act(server, who)
         except PulpError as error:
             self._world.note("refused", error.code, str(error)[:80])
+        except Broken:
+            self._world.note("refused", "internal")
 
     def _consumer(self) -> str:
         return self._world.random.choice(self._fleet.consumers())
@@ -60,7 +62,8 @@ class Users:
 
     def _package(self) -> str:
         self._packages += 1
-        return f"{BROKEN if self._world.chance(0.05) else 'p'}{self._packages}"
+        kind = self._world.random.choice(BROKEN) if self._world.chance(0.08) else "p"
+        return f"{kind}{self._packages}"
 
     def _acknowledged(
         self, task_id: str, who: Principal, kind: str, name: str, timing: dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -135,10 +136,8 @@ class World:
         self.now = max(self.now, until)
 
     def run_one(self, call: Callable[[], None]) -> None:
-        try:
+        with suppress(Crash):
             call()
-        except Crash:
-            pass
         self.turns += 1
         if len(self.trace) > MOST_EVENTS or self.turns > MOST_TURNS:
             raise Violation("6 nothing goes on for ever", f"{self.turns} turns, the last by {call}")

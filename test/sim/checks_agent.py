@@ -1,0 +1,197 @@
+"""Rules about what agents write, say and do, and about what really happens on their hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pulp_agent.calls import Call, CallTable, Phase
+from pulp_agent.events import Outcome, StartJob
+from pulp_agent.records import AnyRecord
+
+from pulp.messaging.base import Message
+from pulp.rmi import codec
+from pulp.rmi.errors import RemoteCallError
+from pulp.rmi.interfaces import Lane
+from pulp.rmi.messages import (
+    FINALS,
+    Accepted,
+    Cancel,
+    Failed,
+    Hello,
+    Progress,
+    Request,
+    Started,
+    Unknown,
+)
+from pulp.server.domain.history import HistoryType
+from sim.host import Folder, Host
+from sim.journal import decode
+from sim.rules import Rules
+
+if TYPE_CHECKING:
+    from sim.network import Connection
+
+TOLD = "3 journaled before it is told"
+CLOSING = 10_000  # ms after which an agent has noticed that a window has closed
+
+
+class AgentChecks(Rules):
+    # --- writes ---
+
+    def journaled(self, host: Host, *, whole: bool = False) -> None:
+        """Keep the index of what is safely on the host's disk."""
+        disk = host.disk
+        if whole or host.indexed > disk.synced:
+            host.index, host.indexed = CallTable(), 0
+        for line in disk.lines[host.indexed : disk.synced]:
+            host.index.apply(decode(line))
+        host.indexed = disk.synced
+
+    def compacted(self, host: Host, records: list[AnyRecord]) -> None:
+        before = CallTable(records)
+        self.journaled(host, whole=True)
+        buried = set(before.tombstones) - set(host.index.tombstones)
+        if before.open != host.index.open or buried:
+            self.broken("3 compaction keeps everything", before.open, host.index.open, buried)
+
+    # --- says ---
+
+    def agent_sends(self, connection: Connection, message: Message) -> None:
+        self.leaks(message.body)
+        host = _host(connection)
+        told = codec.decode_for_server(message.body, message.content_encoding)
+        if isinstance(told, Hello):
+            unsynced = [c for c in told.calls if c.id not in host.index.open]
+            if unsynced or told.journal_seq > host.disk.base + host.disk.synced:
+                self.broken(TOLD, told)
+        call_id: str = getattr(told, "id", "")
+        if call_id in self.pings:
+            if host.index.knows(call_id):
+                self.broken("3 a ping is not journaled", told)
+        elif call_id:
+            self._of_call(host, told, host.index.open.get(call_id))
+
+    def _of_call(self, host: Host, told: Any, call: Call | None) -> None:
+        match told:
+            case Accepted():
+                if call is None:
+                    self.broken(TOLD, told)
+            case Started() | Progress():
+                if call is None or call.phase is Phase.WAITING:
+                    self.broken(TOLD, told)
+            case Unknown():
+                if host.index.knows(told.id):
+                    self.broken("3 a known call is not unknown", told)
+            case final if isinstance(final, FINALS):
+                self._final_told(host, final, call)
+
+    def _final_told(self, host: Host, told: Any, call: Call | None) -> None:
+        buried = told.id in host.index.tombstones
+        if not buried and (call is None or call.final is None):
+            self.broken(TOLD, told)
+        if buried and isinstance(told, Failed) and told.code == "already-answered":
+            return
+        text = msgspec.json.encode(told)
+        if host.answers.setdefault(told.id, text) != text:
+            self.broken("3 one answer for ever", host.answers[told.id], text)
+
+    # --- accepts ---
+
+    def agent_accepts(self, connection: Connection, message: Message) -> None:
+        index = _host(connection).index
+        try:
+            heard = codec.decode_for_agent(message.body, message.content_encoding)
+        except RemoteCallError as error:
+            if error.call_id and not index.knows(error.call_id):
+                self.broken("8 what cannot be read is refused, not dropped", error)
+            return
+        if not isinstance(heard, Request | Cancel) or heard.id in self.pings:
+            return
+        if not index.knows(heard.id):
+            self.broken("3 journaled before it is accepted", heard)
+        call = index.open.get(heard.id)
+        if isinstance(heard, Cancel) and call and call.phase is Phase.WAITING:
+            self.broken("4 a cancel of what has not begun is obeyed", heard, call)
+
+    # --- does ---
+
+    def agent_starts(self, host: Host, job: StartJob) -> None:
+        call = host.index.open.get(job.id)
+        if call is None or call.phase is not Phase.RUNNING:
+            self.broken("3 journaled before it is started", job)
+        if job.id in self.untakable:
+            self.broken("8 what an agent cannot take is refused", job)
+        folder = host.disk.spool.get(job.id)
+        if folder is None or not folder.began:  # else its repair: the execution began in time
+            self._in_time(host, call)
+            self._in_order(host, call)
+
+    def _in_time(self, host: Host, call: Call) -> None:
+        wall, window = host.wall, call.window
+        if wall > call.expires:
+            self.broken("7 nothing starts after it expired", wall, call)
+        if window is None:
+            return
+        if not window.begin <= wall < window.end:
+            self.broken("7 nothing starts outside its window", wall, call)
+        seen = host.used.setdefault((window.begin, window.end), None)
+        if seen is not None and self.world.now - seen > CLOSING:
+            self.broken("7 a window that was seen to close stays closed", wall, call)
+
+    def _in_order(self, host: Host, call: Call) -> None:
+        """Of the calls that change the host the one that was accepted first; held ones do not count."""
+        if call.lane is not Lane.HOST or call.attempt:
+            return
+        for older in host.index.open.values():
+            if older is call:
+                return
+            free = older.window is None and host.wall <= older.expires
+            if free and older.phase is Phase.WAITING and older.lane is Lane.HOST:
+                self.broken("3 calls that change the host run in order", older, call)
+
+    def job_begins(self, host: Host, call_id: str, folder: Folder) -> None:
+        spool = host.disk.spool
+        others = [j.id for j in host.jobs if j.id != call_id and j.folder.holder is j]
+        beside = [i for i in others if i in spool and _changes_host(spool[i])]
+        if beside and _changes_host(folder):
+            self.broken("3 calls that change the host run one at a time", call_id, beside)
+
+    def transaction(self, host: Host, call_id: str) -> None:
+        self.executions += 1
+        if host.changed_by.get(call_id):
+            self.broken("3 executed at most once", host.name, call_id)
+        call = host.index.open.get(call_id)
+        if call is None or call.final is not None:
+            self.broken("3 nothing is done after the answer", host.name, call_id, call)
+        task = self.tasks.get(call_id)
+        consumer = self.disk.look().consumers.by_uid(host.uid)
+        if task is None or consumer is None or task.error is None:
+            return
+        if task.error.code == "canceled" and task.consumer_id == consumer.id:
+            self.broken("4 canceled means that nothing was changed", host.name, task)
+
+    def job_results(self, host: Host, call_id: str, outcome: Outcome) -> None:
+        self.results[call_id].append((host.uid, outcome))
+
+    def agent_forgets(self, host: Host, ids: Sequence[str]) -> None:
+        """A server whose store went back may have lost what it had confirmed."""
+        if self.restored:
+            return
+        uow = self.disk.look()
+        for call_id in ids:
+            record = uow.tasks.get(call_id)
+            kept = {e.type for e in uow.history.of_task(call_id)}
+            orphan = record is None and HistoryType.ORPHAN_RESULT in kept
+            if not orphan and (record is None or not record.state.final):
+                self.broken("3 a final is kept until the server has it", call_id, record)
+
+
+def _host(connection: Connection) -> Host:
+    host: Host = connection.agent.host  # type: ignore[attr-defined]
+    return host
+
+
+def _changes_host(folder: Folder) -> bool:
+    return folder.request is not None and folder.request.method != "Packages.profile"

@@ -1,0 +1,131 @@
+"""Rules about what the server has stored, looked at right after each commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from pulp_agent.events import Success
+
+from pulp.server.api.waiting import waiting_for
+from pulp.server.check import violations
+from pulp.server.db.base import TaskChange
+from pulp.server.db.sqlite.unit import SqliteUnit
+from pulp.server.domain.task import TaskRecord, TaskState
+from pulp.server.tasking.deadlines import LOST_AFTER
+from sim.kinds import Future
+from sim.rules import Rules
+
+UNANSWERED = "did not report its end"
+"""How the server says that it alone has ended an accepted call."""
+ENDS_OF_UNKNOWN_KINDS = ("accept-timeout", "canceled", "consumer-unregistered", "window-missed")
+
+
+class StoreChecks(Rules):
+    def committed(self, changes: Sequence[TaskChange]) -> None:
+        uow = self.disk.look()
+        for task_id in dict.fromkeys(change.id for change in changes):
+            record = uow.tasks.get(task_id)
+            if record is None:
+                self.broken("4 a stored task stays stored", task_id)
+            self._committed(uow, record)
+
+    def _committed(self, uow: SqliteUnit, record: TaskRecord) -> None:
+        before = self.tasks.get(record.id)
+        self.world.note("stored", record.id[:8], record.state.value, record.phase, record.parked)
+        if before is not None:
+            self._follows(before, record)
+        self.tasks[record.id] = record
+        for fault in violations(uow, record):
+            self.broken(f"{fault.invariant} the store's own check", fault)
+        if not record.state.final:
+            self._waits(uow, record)
+        elif before is None or not before.state.final:
+            self._ended(uow, before, record)
+
+    def _follows(self, before: TaskRecord, record: TaskRecord) -> None:
+        if before.state.final and record != before:
+            self.broken("4 a final state never changes", before, "->", record)
+        if before.cancel_requested_at and not record.cancel_requested_at:
+            self.broken("1 a cancel is durable", record)
+        if before.accepted_at and not record.accepted_at:
+            self.broken("1 what was accepted stays accepted", record)
+
+    def _waits(self, uow: SqliteUnit, record: TaskRecord) -> None:
+        consumer = uow.consumers.get(record.consumer_id) if record.consumer_id else None
+        if record.deadline is None:
+            self.broken("6 every open task has a deadline", record)
+        if waiting_for(record, consumer, self.world.now) is None:
+            self.broken("6 every open task says what it waits for", record)
+        if uow.history.of_task(record.id):
+            self.broken("5 no history before the end", record)
+
+    def _ended(self, uow: SqliteUnit, before: TaskRecord | None, record: TaskRecord) -> None:
+        events = uow.history.of_task(record.id)
+        texts = [record.result or b"", msgspec.json.encode(record.error)]
+        for text in texts + [e.details for e in events]:
+            self.leaks(text)
+        if record.state is TaskState.FINISHED:
+            told = [e.details for e in events if e.type.value.startswith("packages")]
+            self._succeeded(record, told)
+        elif record.error is not None:
+            self._failed(uow, before or record, record, record.error.code)
+
+    def _succeeded(self, record: TaskRecord, details: list[bytes]) -> None:
+        done = [bytes(o.value) for _, o in self.results[record.id] if isinstance(o, Success)]
+        if record.result not in done:
+            self.broken("5 success only when a host had it", record, self.results[record.id])
+        if record.kind == "packages.refresh_profile":
+            return
+        result = msgspec.json.decode(record.result or b"null")
+        owed = result.get("changed", False) and not result.get("dry_run", False)
+        if len(details) != owed:
+            self.broken("5 one history entry for a confirmed change", record, details)
+        if owed:
+            told = [p["name"] for p in msgspec.json.decode(details[0])["packages"]]
+            if told != [c["name"] for c in result["changes"]]:
+                self.broken("5 history says what the agent reports", record, details)
+
+    def _failed(self, uow: SqliteUnit, before: TaskRecord, record: TaskRecord, code: str) -> None:
+        if code == "canceled":
+            self._canceled(uow, record)
+        if code == "lost":
+            self._lost(before, record)
+        unknown = record.kind == Future.kind and not self.upgraded
+        if unknown and code not in ENDS_OF_UNKNOWN_KINDS:
+            self.broken("8 what this server cannot run waits", record)
+
+    def _canceled(self, uow: SqliteUnit, record: TaskRecord) -> None:
+        consumer = uow.consumers.get(record.consumer_id or "")
+        uid = consumer.uid if consumer else ""
+        if any(by == uid and o.changed for by, o in self.results[record.id]):
+            self.broken("4 canceled means that nothing was changed", record)
+
+    def _lost(self, before: TaskRecord, record: TaskRecord) -> None:
+        """By the agent's own word or memory at any time; by the server's alone only after all deadlines and a day."""
+        if before.accepted_at is None:
+            self.broken("1 what was never accepted is sent again", record)
+        last = max(before.accept_by, before.expires, before.started_at or 0) + before.timeout
+        if UNANSWERED in (record.error.message if record.error else ""):
+            if self.world.now < last + LOST_AFTER:
+                self.broken("6 an accepted call has its time", before, record)
+
+    # --- at the end ---
+
+    def ended(self) -> Iterator[tuple[str, Any]]:
+        """Once all is quiet."""
+        uow = self.disk.look()
+        for task_id, who in self.acknowledged.items():
+            record = uow.tasks.get(task_id)
+            if record is None:
+                yield "1 what was acknowledged is stored", task_id
+            elif not record.state.final:
+                yield "6 nothing waits for ever", record
+            elif record != self.tasks[task_id]:
+                yield "4 a final state never changes", record
+            elif record.requested_by != who:
+                yield "5 the originator is the user who asked", (record, who)
+            else:
+                for fault in violations(uow, record):
+                    yield f"{fault.invariant} the store's own check", fault
