@@ -18,6 +18,7 @@ from world import BIN, World, WorldError
 
 PLACE = Path(os.environ.get("PULP_WORLDS") or Path(__file__).parents[1] / ".world")
 ADMIN = str(BIN / "pulp-admin")
+SHOW_CURSOR = "\033[?25h"
 
 
 class Failed(Exception):
@@ -66,9 +67,11 @@ def heading(text: str) -> None:
 def admin(world: World, *args: str, ends_with: int = 0) -> None:
     """Show the command and run it with its output as it comes. Failed when it does not end with this code."""
     say(f"\n$ pulp-admin {shlex.join(args)}")
-    done = subprocess.run([ADMIN, *args], env=world.env, check=False)
-    if done.returncode in (130, -signal.SIGINT):
-        raise KeyboardInterrupt
+    try:  # in a session of its own: Ctrl-C is ours, and `run` ends the command
+        done = subprocess.run([ADMIN, *args], env=world.env, check=False, start_new_session=True)
+    except KeyboardInterrupt:
+        say(SHOW_CURSOR if sys.stdout.isatty() else "")
+        raise
     if done.returncode != ends_with:
         raise Failed(f"it ended with {done.returncode}, expected {ends_with}")
 
