@@ -7,6 +7,7 @@ from typing import Any, TextIO, TypeVar
 
 import msgspec
 
+from pulp.client.rest import Listing
 from pulp.client.text import clean
 from pulp.client.views import Answer
 
@@ -49,16 +50,18 @@ class Output:
 
     def many(
         self,
-        answers: Iterable[Answer[T]],
+        listing: Listing[T],
         columns: Sequence[str],
         row: Callable[[T], Sequence[str]],
     ) -> None:
-        """A list: JSON lines as they come, or a table."""
+        """A list: JSON lines as they come, or a table; and whether that is all."""
         if self.json:
-            for answer in answers:
+            for answer in listing:
                 self.document(answer.raw)
-            return
-        self.table(columns, [row(answer.value) for answer in answers])
+        else:
+            self.table(columns, [row(answer.value) for answer in listing])
+        if listing.more:
+            self.note("There are more than these: give a higher --limit to see them.")
 
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
         shown = [(name, clean(value)) for name, value in pairs if value]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -24,6 +24,31 @@ Body = Mapping[str, Any]
 
 LONG_POLL_SECONDS = 25
 _LONGEST_PAGE = 1000
+
+Fetch = Callable[[int | None, str | None], tuple[list[Answer[T]], str | None]]
+"""(how many at most, the page before's `next`) → one page's items and its `next`."""
+
+
+class Listing(Generic[T]):
+    """All items over all pages, at most `limit`; a page is asked for when its first item is wanted.
+
+    `more`: once it has been gone through, whether there are others beyond the limit.
+    """
+
+    def __init__(self, fetch: Fetch[T], limit: int | None) -> None:
+        self._fetch = fetch
+        self._limit = limit
+        self.more = False
+
+    def __iter__(self) -> Iterator[Answer[T]]:
+        left, after = self._limit, None
+        while left is None or left > 0:
+            items, after = self._fetch(None if left is None else min(left, _LONGEST_PAGE), after)
+            yield from items
+            if after is None:
+                return
+            left = None if left is None else left - len(items)
+        self.more = True
 
 
 class RestClient:
@@ -76,7 +101,7 @@ class RestClient:
 
     def consumers(
         self, params: Params | None = None, *, limit: int | None = None
-    ) -> Iterator[Answer[views.Consumer]]:
+    ) -> Listing[views.Consumer]:
         return self._list("/consumers", views.Consumer, params, limit=limit)
 
     def consumer(self, consumer_id: str) -> Answer[views.Consumer]:
@@ -98,7 +123,7 @@ class RestClient:
 
     def history(
         self, consumer_id: str, params: Params | None = None, *, limit: int | None = None
-    ) -> Iterator[Answer[views.HistoryEvent]]:
+    ) -> Listing[views.HistoryEvent]:
         path = f"/consumers/{_part(consumer_id)}/history"
         return self._list(path, views.HistoryEvent, params, limit=limit)
 
@@ -110,7 +135,7 @@ class RestClient:
 
     def tasks(
         self, params: Params | None = None, *, limit: int | None = None
-    ) -> Iterator[Answer[views.Task]]:
+    ) -> Listing[views.Task]:
         return self._list("/tasks", views.Task, params, limit=limit)
 
     def task(self, task_id: str) -> Answer[views.Task]:
@@ -134,9 +159,13 @@ class RestClient:
         request = Request(method="POST", path=f"/tasks/{_part(task_id)}/cancel", repeatable=True)
         return self._read(request, views.Task)
 
+    def retry(self, task_id: str, body: Body) -> Answer[views.Task]:
+        """Ask for the same once more, as a new task; as for act(), one task only."""
+        return self._make(f"/tasks/{_part(task_id)}/retry", body, views.Task)
+
     # --- registration tokens and users ---
 
-    def tokens(self) -> Iterator[Answer[views.RegistrationToken]]:
+    def tokens(self) -> Listing[views.RegistrationToken]:
         return self._list("/registration-tokens", views.RegistrationToken)
 
     def make_token(self, body: Body) -> Answer[views.RegistrationToken]:
@@ -146,7 +175,7 @@ class RestClient:
         path = f"/registration-tokens/{_part(token_id)}"
         self._transport.send(Request(method="DELETE", path=path))
 
-    def users(self) -> Iterator[Answer[views.User]]:
+    def users(self) -> Listing[views.User]:
         return self._list("/users", views.User)
 
     def make_user(self, body: Body) -> Answer[views.User]:
@@ -170,22 +199,16 @@ class RestClient:
 
     def _list(
         self, path: str, type_: type[T], params: Params | None = None, *, limit: int | None = None
-    ) -> Iterator[Answer[T]]:
-        """All items over all pages, at most `limit`; a page is asked for when its first item is wanted."""
+    ) -> Listing[T]:
         given = {k: v for k, v in (params or {}).items() if v is not None}
-        left = limit
-        while left is None or left > 0:
-            if left is not None:
-                given["limit"] = min(left, _LONGEST_PAGE)
-            page = self._read(
-                Request(method="GET", path=path, params=dict(given), repeatable=True), views.Page
-            ).value
-            for raw in page.items:
-                yield self._typed(bytes(raw), type_)
-            if page.next is None:
-                return
-            given["after"] = page.next
-            left = None if left is None else left - len(page.items)
+
+        def fetch(size: int | None, after: str | None) -> tuple[list[Answer[T]], str | None]:
+            asked = given | {k: v for k, v in (("limit", size), ("after", after)) if v is not None}
+            request = Request(method="GET", path=path, params=asked, repeatable=True)
+            page = self._read(request, views.Page).value
+            return [self._typed(bytes(raw), type_) for raw in page.items], page.next
+
+        return Listing(fetch, limit)
 
     def _read(self, request: Request, type_: type[T]) -> Answer[T]:
         return self._decode(self._transport.send(request), type_)

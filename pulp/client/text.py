@@ -16,7 +16,7 @@ _WAITS = {
     "window": "with the agent, waits for its window{until}",
     "agent": "with the agent, which is about to begin{limit}",
     "lane": "with the agent, waits for other work on the host to end",
-    "unsupported-version": "cannot be run by this version of the server",
+    "unsupported-version": "cannot be run by this version of the server and waits for its upgrade{limit}",
 }
 
 

@@ -100,6 +100,24 @@ def test_purge_removes_sessions_that_have_expired(store: Store):
     assert live(store, "10", "20", "21") == ["21"]
 
 
+def test_pages_of_users_join(store: Store):
+    add_users(store, *map(user, ("zoe", "ada", "mia", "a.b", "bob")))
+    found, after = [], None
+    for size in (2, 2, 1):
+        page = store.read(lambda uow, after=after: uow.users.page(after, 2))
+        assert len(page.items) == size
+        found += [each.login for each in page.items]
+        after = page.next
+    assert after is None
+    assert found == ["a.b", "ada", "bob", "mia", "zoe"]
+
+
+def test_a_user_cursor_that_was_not_given_out_is_refused(store: Store):
+    for nonsense in ("nonsense", "ada"):
+        with pytest.raises(BadCursor, match="after"):
+            store.read(lambda uow, after=nonsense: uow.users.page(after, 2))
+
+
 # --- registration tokens
 
 

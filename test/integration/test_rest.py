@@ -195,7 +195,12 @@ def test_people(clients: Clients) -> None:
     made = clients.admin.post(f"{API}/users", json=body)
     assert (made.status_code, made.headers["location"]) == (201, f"{API}/users/nora")
     problem(clients.admin.post(f"{API}/users", json=body), 409, "conflict")
-    assert len(clients.admin.get(f"{API}/users").json()["items"]) == 4
+    page = clients.admin.get(f"{API}/users?limit=3").json()
+    assert [u["login"] for u in page["items"]] == ["admin", "nora", "olga"]
+    rest = clients.admin.get(f"{API}/users?after={page['next']}").json()
+    assert ([u["login"] for u in rest["items"]], rest["next"]) == (["viktor"], None)
+    bad = clients.admin.get(f"{API}/users?after=nonsense&limit=0")
+    assert fields(problem(bad, 422, "invalid")) == ["limit"]
     token = clients.site.login(Principal("nora", Role.VIEWER))
     with clients.site.client(token) as nora:
         url = f"{API}/users/nora"

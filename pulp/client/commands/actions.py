@@ -8,16 +8,14 @@ from typing import Any
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.watch import watch
-from pulp.client.errors import BadUsage, LostAnswer
-from pulp.client.moments import describe, in_utc, parse_moment
+from pulp.client.commands.timing import Timing
+from pulp.client.commands.watch import go_on
+from pulp.client.errors import LostAnswer
 from pulp.client.output import Output
 from pulp.client.packages import parse_package
 from pulp.client.rest import RestClient
 from pulp.client.runtime import Runtime
-from pulp.client.spans import describe_window, parse_window
 from pulp.client.views import Answer, Task
-from pulp.common.times import parse_duration, to_datetime
 
 _INSTALL_EXAMPLES = """\b
 Examples:
@@ -31,16 +29,6 @@ Examples:
 \b
 Ends with 0 when the task finished, 1 when it ended otherwise.
 Ctrl-C stops following; the task goes on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """When, as the user said it."""
-
-    at: str | None
-    window: str | None
-    deliver_within: str | None
-    timeout: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,16 +194,10 @@ def act(
 ) -> None:
     """Say when it will begin, ask for it, and follow it unless `no_wait`."""
     out = runtime.output(json=json)
-    body = body | _timing(runtime, out, timing)
+    body = body | timing.body(runtime, out)
     with runtime.client() as client:
         task = _ask(client, out, consumer, action, body)
-        if not no_wait:
-            watch(runtime, client, task, out)
-        elif json:
-            out.document(task.raw)
-        else:
-            out.line(task.value.id)
-            out.note(f"Follow it with: pulp-admin task wait {task.value.id}")
+        go_on(runtime, client, task, out, no_wait=no_wait)
 
 
 def _ask(
@@ -237,32 +219,3 @@ def _packages(texts: list[str]) -> dict[str, Any]:
 
 def _dry(dry_run: bool) -> dict[str, Any]:
     return {"dry_run": True} if dry_run else {}
-
-
-def _timing(runtime: Runtime, out: Output, timing: Timing) -> dict[str, Any]:
-    """The body's fields; times are told back in full before anything is sent."""
-    body: dict[str, Any] = {}
-    for name in ("deliver_within", "timeout"):
-        if (span := getattr(timing, name)) is not None:
-            body[name] = _span(name, span)
-    if timing.at is None and timing.window is None:
-        return body
-    now, zone = runtime.clock(), runtime.zone()
-    if timing.at is not None:
-        start = parse_moment(timing.at, now=now, zone=zone)
-        body["not_before"] = in_utc(start)
-        out.note(f"Starts {describe(start, zone)}")
-    if timing.window is not None:
-        window = parse_window(timing.window, now=now, zone=zone)
-        begin, end = to_datetime(window.begin), to_datetime(window.end)
-        body["window"] = {"begin": in_utc(begin), "end": in_utc(end)}
-        out.note(f"Window {describe_window(window, zone)}")
-    return body
-
-
-def _span(name: str, text: str) -> str:
-    try:
-        parse_duration(text)
-    except ValueError as error:
-        raise BadUsage(f"--{name.replace('_', '-')}: {error}") from None
-    return text

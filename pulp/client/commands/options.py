@@ -64,6 +64,15 @@ WindowSpec = Annotated[
         help="Begin only within: 'tuesday 12:00/2h', '22:00/4:00', 'now/30m'. The host itself keeps to it.",
     ),
 ]
+NO_WINDOW = "none"
+RetryWindow = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="BEGIN/END",
+        help="Begin only within; 'none': outside any window. Default: the first one's, if it is not over.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only find out what would change.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Print the task's id and end; do not follow it.")
@@ -71,6 +80,12 @@ NoWait = Annotated[
 Timeout = Annotated[
     str | None,
     typer.Option("--timeout", metavar="SPAN", help="How long the work may take; default 2h."),
+]
+RetryTimeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout", metavar="SPAN", help="How long the work may take; default: as the first time."
+    ),
 ]
 DeliverWithin = Annotated[
     str | None,

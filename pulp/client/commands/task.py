@@ -1,4 +1,4 @@
-"""`task …`: what was asked for, how far it is, and calling it off."""
+"""`task …`: what was asked for, how far it is, calling it off, and asking for it once more."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.watch import watch
+from pulp.client.commands.timing import Timing
+from pulp.client.commands.watch import go_on, watch
 from pulp.client.completion import complete_consumer
+from pulp.client.errors import LostAnswer
 from pulp.client.report import action, ending
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean_lines, standing, when
@@ -107,6 +109,41 @@ def cancel(ctx: typer.Context, task: o.TaskId, json: o.Json = False) -> None:
     out.line(f"{task}: {standing(answer.value, runtime.zone())}")
     if not answer.value.final:
         out.note(f"The agent decides whether that is still possible: pulp-admin task wait {task}")
+
+
+@app.command()
+def retry(
+    ctx: typer.Context,
+    task: o.TaskId,
+    at: o.At = None,
+    window: o.RetryWindow = None,
+    no_wait: o.NoWait = False,
+    timeout: o.RetryTimeout = None,
+    deliver_within: o.DeliverWithin = None,
+    json: o.Json = False,
+) -> None:
+    """Ask for the same once more, as a new task of yours; the first one stays as it ended.
+
+    It keeps the first one's window while that is not over; then it needs --window."""
+    runtime: Runtime = ctx.obj
+    out = runtime.output(json=json)
+    outside = window is not None and window.strip().lower() == o.NO_WINDOW
+    timing = Timing(
+        at=at,
+        window=None if outside else window,
+        deliver_within=deliver_within,
+        timeout=timeout,
+    )
+    body = timing.body(runtime, out) | ({"window": None} if outside else {})
+    with runtime.client() as client:
+        try:
+            answer = client.retry(task, body)
+        except (LostAnswer, KeyboardInterrupt):
+            out.note(
+                "It is not known whether the request reached the server. See: pulp-admin task list"
+            )
+            raise
+        go_on(runtime, client, answer, out, no_wait=no_wait)
 
 
 def _facts(runtime: Runtime, t: Task) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,19 @@ def watch(runtime: Runtime, client: RestClient, task: Answer[Task], out: Output)
         raise typer.Exit(ExitCode.NOT_FINISHED)
 
 
+def go_on(
+    runtime: Runtime, client: RestClient, task: Answer[Task], out: Output, *, no_wait: bool
+) -> None:
+    """What follows a new task: its end, or with `no_wait` its id alone on stdout."""
+    if not no_wait:
+        watch(runtime, client, task, out)
+    elif out.json:
+        out.document(task.raw)
+    else:
+        out.line(task.value.id)
+        out.note(f"Follow it with: pulp-admin task wait {task.value.id}")
+
+
 def _followed(
     runtime: Runtime, client: RestClient, task: Answer[Task], out: Output
 ) -> Answer[Task]:

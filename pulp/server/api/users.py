@@ -8,6 +8,7 @@ from pulp.server.api.access import require
 from pulp.server.api.attempts import Attempts
 from pulp.server.api.errors import Busy, Conflict, Forbidden, NotFound, Unauthenticated, invalid
 from pulp.server.api.idempotency import Once, once
+from pulp.server.api.paging import listed
 from pulp.server.api.passwords import Passwords
 from pulp.server.api.sessions import Sessions
 from pulp.server.api.types import (
@@ -94,10 +95,10 @@ class UserApi:
 
         return self._store.write(job)
 
-    def list(self, who: Principal) -> ListView[UserView]:
+    def list(self, who: Principal, *, after: str | None, limit: int) -> ListView[UserView]:
+        """By login."""
         require(who, Role.ADMIN)
-        users = self._store.read(lambda uow: uow.users.list())
-        return ListView(items=[user_view(u) for u in users], next=None)
+        return listed(lambda: self._store.read(lambda uow: uow.users.page(after, limit)), user_view)
 
     def show(self, who: Principal, login: str) -> UserView:
         """Admins see everybody, others themselves."""

@@ -190,6 +190,9 @@ class UserRepository(Protocol):
         """Its sessions end too."""
 
     def list(self) -> list[User]:
+        """All, by login."""
+
+    def page(self, after: str | None, limit: int) -> Page[User]:
         """By login."""
 
     def add_session(self, session: Session) -> None: ...

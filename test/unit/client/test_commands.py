@@ -423,7 +423,78 @@ def test_times_are_sent_in_utc(stage: Stage) -> None:
     }
 
 
+# --- once more ---
+
+NEW_ID = "0d9f4f3a-3f0e-4d3c-9b62-1d1b9a7f5e22"
+RETRY = f"/tasks/{TASK_ID}/retry"
+
+
+def retried(stage: Stage, *options: str) -> Any:
+    stage.script.on("POST", RETRY, Reply(202, task(id=NEW_ID, retry_of=TASK_ID)))
+    result = stage.run("task", "retry", TASK_ID, *options, "--no-wait")
+    assert (result.code, result.out) == (0, f"{NEW_ID}\n"), result.err
+    return stage.script.bodies()[-1]
+
+
+def test_a_retry_leaves_to_the_server_what_is_not_said(stage: Stage) -> None:
+    assert retried(stage) == {}
+    assert stage.script.requests[-1].headers["Idempotency-Key"]
+
+
+def test_a_retry_may_have_other_times(stage: Stage) -> None:
+    options = ("--at", "in 10m", "--window", "22:00/4:00", "--timeout", "5m")
+    assert retried(stage, *options, "--deliver-within", "1h") == {
+        "not_before": "2026-11-24T11:40:00Z",
+        "window": {"begin": "2026-11-24T21:00:00Z", "end": "2026-11-25T03:00:00Z"},
+        "timeout": "5m",
+        "deliver_within": "1h",
+    }
+
+
+def test_a_retry_runs_outside_a_window_only_when_that_is_said(stage: Stage) -> None:
+    assert retried(stage, "--window", "none") == {"window": None}
+    trouble = [("window", "is missing, and that of task 7 is over")]
+    stage.script.on("POST", RETRY, problem(422, "invalid", "bad", errors=trouble))
+    result = stage.run("task", "retry", TASK_ID)
+    assert (result.code, result.out) == (4, "")
+    assert "window: is missing" in result.err
+
+
+def test_a_retry_is_followed_to_its_end(stage: Stage) -> None:
+    stage.script.on("POST", RETRY, Reply(202, task(id=NEW_ID, retry_of=TASK_ID)))
+    stage.script.on("GET", f"/tasks/{NEW_ID}", Reply(body=failed("fetch", "No.", id=NEW_ID)))
+    result = stage.run("task", "retry", TASK_ID)
+    assert result.code == 1
+    assert "No. [fetch]" in result.out
+
+
+def test_a_retry_whose_answer_was_lost_is_asked_for_again_under_its_key(stage: Stage) -> None:
+    lost = httpx.ReadError("reset")
+    stage.script.on("POST", RETRY, lost, Reply(202, task(id=NEW_ID)))
+    assert stage.run("task", "retry", TASK_ID, "--no-wait").out == f"{NEW_ID}\n"
+    first, second = stage.script.requests
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+
+
 # --- for people ---
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "item"),
+    [
+        (("task", "list"), "/tasks", task()),
+        (("consumer", "history", "web1"), "/consumers/web1/history", INSTALLED),
+    ],
+)
+def test_a_list_that_was_cut_says_so(
+    stage: Stage, command: tuple[str, ...], path: str, item: Any
+) -> None:
+    for flags in ((), ("--json",)):
+        stage.script.on("GET", path, page(item, item, next_="c1"))
+        result = stage.run(*command, "--limit", "2", *flags)
+        assert result.err == "There are more than these: give a higher --limit to see them.\n"
+        stage.script.on("GET", path, page(item, item))
+        assert stage.run(*command, "--limit", "2", *flags).err == ""
 
 
 def test_hosts_as_plain_text_off_a_terminal(stage: Stage) -> None:

@@ -171,7 +171,7 @@ def test_a_certificate_that_is_not_trusted_is_no_outage(desk: Desk) -> None:
 
 def test_a_list_goes_over_all_its_pages_as_they_are_wanted(desk: Desk) -> None:
     desk.script.on("GET", "/consumers", page({"id": "a"}, {"id": "b"}, next_="c1"))
-    items = desk.client.consumers({"q": None, "online": "true"})
+    items = iter(desk.client.consumers({"q": None, "online": "true"}))
     assert next(items).value.id == "a"
     desk.script.on("GET", "/consumers", page({"id": "c"}))
     assert [i.value.id for i in items] == ["b", "c"]
@@ -185,7 +185,9 @@ def test_a_list_ends_at_its_limit(desk: Desk) -> None:
     desk.script.on(
         "GET", "/consumers", first, page(*({"id": str(i)} for i in range(5)), next_="c2")
     )
-    assert len(list(desk.client.consumers(limit=1005))) == 1005
+    listing = desk.client.consumers(limit=1005)
+    assert len(list(listing)) == 1005
+    assert listing.more
     assert [r.url.params["limit"] for r in desk.script.requests] == ["1000", "5"]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pulp.server.db.base import Conflict
+from pulp.server.db.base import Conflict, Page
+from pulp.server.db.sqlite import cursors
 from pulp.server.db.sqlite.connection import Connection, Row
 from pulp.server.domain.user import Role, Session, User
 
 _SELECT = "SELECT login, role, password_hash, created_at FROM user"
+_CURSOR = "users"
 
 
 class SqliteUsers:
@@ -60,6 +62,14 @@ class SqliteUsers:
     def purge_sessions(self, now: int) -> int:
         """Those with expires_at <= now."""
         return self._db.changed("DELETE FROM session WHERE expires_at <= ?", (now,))
+
+    def page(self, after: str | None, limit: int) -> Page[User]:
+        """By login."""
+        place: tuple[int | str, ...] = () if after is None else cursors.decode(after, _CURSOR, str)
+        condition = "WHERE login > ?" if place else ""
+        sql = f"{_SELECT} {condition} ORDER BY login LIMIT ?"
+        found = [_user(row) for row in self._db.rows(sql, (*place, limit + 1))]
+        return cursors.page(found, limit, lambda last: cursors.encode(_CURSOR, last.login))
 
     def list(self) -> list[User]:
         return [_user(row) for row in self._db.rows(f"{_SELECT} ORDER BY login")]

@@ -44,9 +44,15 @@ class Login(Controller):
 class Users(Controller):
     path = f"{BASE}/users"
 
-    @route("GET", "List the users", role=Role.ADMIN, answer=ListView[UserView])
+    @route(
+        "GET",
+        "List the users by login",
+        role=Role.ADMIN,
+        query=PageQuery,
+        answer=ListView[UserView],
+    )
     def GET(self, call: Call) -> ListView[UserView]:
-        return self.api.users.list(call.who)
+        return self.api.users.list(call.who, after=call.query.after, limit=call.query.limit)
 
     @route(
         "POST",
