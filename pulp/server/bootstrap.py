@@ -243,7 +243,13 @@ class _Joining:
                 issue=_issuer(self._authority),
             ),
         )
-        sweep = Sweep(self._store, sessions, gateway, interval=self._settings.tasks.sweep)
+        sweep = Sweep(
+            self._store,
+            sessions,
+            gateway,
+            interval=self._settings.tasks.sweep,
+            has_room=queue.has_room,
+        )
         dispatcher = Dispatcher(replies, queue, sweep)
         scheduler = Scheduler(self._store, kinds, gateway, self._dispatch.set)
         return Core(

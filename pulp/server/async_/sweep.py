@@ -4,6 +4,7 @@ its agent took and has long been silent about is asked for (`query`), so that no
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from pulp.common.times import MINUTE, SECOND
 from pulp.server.async_.gateway import Gateway
@@ -20,13 +21,21 @@ CHUNK = 100  # consumers looked at in one step
 
 class Sweep:
     def __init__(
-        self, store: Store, sessions: Sessions, gateway: Gateway, *, interval: int
+        self,
+        store: Store,
+        sessions: Sessions,
+        gateway: Gateway,
+        *,
+        interval: int,
+        has_room: Callable[[str], None],
     ) -> None:
-        """interval: ms between the starts of two rounds over all connected consumers."""
+        """interval: ms between the starts of two rounds over all connected consumers. `has_room`: the queue is to look
+        at this consumer's backlog, for what filled its room may have ended unaccepted."""
         self._store = store
         self._sessions = sessions
         self._gateway = gateway
         self._interval = interval
+        self._has_room = has_room
         self._left: deque[str] = deque()
         self._next_round = 0
         self._asked: dict[str, int] = {}  # task id → when its agent was last asked
@@ -44,6 +53,7 @@ class Sweep:
         return now if self._left else self._next_round
 
     def _look_at(self, consumer_id: str, now: int) -> None:
+        self._has_room(consumer_id)
         records = self._store.read(lambda uow: uow.tasks.open_of(consumer_id))
         unsure = [r for r in records if r.call is not None and _is_unanswered(r, now)]
         for record in unsure:

@@ -96,7 +96,7 @@ class FIFOQueue:
         self._pull[consumer_id] = None
 
     def has_room(self, consumer_id: str) -> None:
-        """An agent accepted a call: go on with its backlog, if it has one."""
+        """An agent may have accepted a call: go on with its backlog, if it has one."""
         if consumer_id in self._backlogged:
             self._pull[consumer_id] = None
 
@@ -108,10 +108,16 @@ class FIFOQueue:
         """Do one bounded batch; True when there may be more."""
         self._send_cancels()
         room: dict[str, int] = {}
+        looked_at = list(self._pull)
         pulled = self._take_backlogs(room)
         claimed = self._store.read(lambda uow: uow.tasks.claimable(BATCH))
         fresh = [claim for claim in claimed if claim.id not in pulled]
         self._run([*pulled, *self._admit(fresh, room, now)], now)
+        for consumer_id in looked_at:
+            if (
+                room.get(consumer_id) != 0
+            ):  # one that was filled is looked at again: some may have been refused
+                del self._pull[consumer_id]
         return bool(self._pull) or len(claimed) == BATCH
 
     def _send_cancels(self) -> None:
@@ -133,7 +139,6 @@ class FIFOQueue:
                 self._backlogged.discard(consumer_id)
             left[consumer_id] = room - len(oldest)
             runnable |= dict.fromkeys(record.id for record in oldest)
-        self._pull.clear()
         return runnable
 
     def _unsent(self, consumer_id: str, limit: int) -> list[TaskRecord]:

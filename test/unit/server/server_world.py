@@ -145,7 +145,13 @@ class World:
             sessions=self.sessions,
             reception=reception,
         )
-        sweep = Sweep(self.store, self.sessions, self.gateway, interval=60_000)
+        sweep = Sweep(
+            self.store,
+            self.sessions,
+            self.gateway,
+            interval=60_000,
+            has_room=self.queue.has_room,
+        )
         self.dispatcher = Dispatcher(self.replies, self.queue, sweep)
         self.scheduler = Scheduler(self.store, self.kinds, self.gateway, lambda: None)
 
