@@ -182,7 +182,7 @@ class Fleet:
         uow = self.disk.look()
         for host in self.hosts:
             agent, consumer = self.agent(host), uow.consumers.by_uid(host.uid)
-            if consumer is not None and agent is not None:
+            if consumer is not None and agent is not None and host.admitted(consumer):
                 for call in agent.daemon.core.table.open.values():
                     return f"{host.name} keeps {call}"
         return ""

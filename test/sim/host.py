@@ -30,6 +30,7 @@ from pulp_agent.spool import JobRequest
 
 from pulp.common.ids import new_id
 from pulp.rmi.interfaces import Change, PackagesResult, ProfileResult
+from pulp.server.domain.consumer import Consumer
 from sim.world import Process, World
 
 if TYPE_CHECKING:
@@ -287,6 +288,10 @@ class Host:
     @property
     def profile_hash(self) -> str:
         return f"p{len(self.changed_by)}-{self.memory}"
+
+    def admitted(self, consumer: Consumer) -> bool:
+        """Not one that went back to before its certificate was renewed: it must be registered again."""
+        return bool(set(self.disk.certificates) & set(consumer.fingerprints))
 
     # --- what its jobs do ---
 

@@ -176,7 +176,15 @@ class Server(Process):
             self,
             "dispatcher",
             Dispatcher(
-                replies, self.queue, Sweep(self.store, sessions, gateway, interval=sweep)
+                replies,
+                self.queue,
+                Sweep(
+                    self.store,
+                    sessions,
+                    gateway,
+                    interval=sweep,
+                    has_room=self.queue.has_room,
+                ),
             ).step,
         )
         scheduler = Scheduler(self.store, kinds, gateway, lambda: self.dispatching.wake())
