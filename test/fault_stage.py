@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,22 @@ _ONCE = 'printf "%s\\n" "$DPKG_MAINTSCRIPT_PACKAGE" >>"$DPKG_ROOT/executions"; s
 class Stage:
     """A context manager: a server, one host at a time, and the folder of their failpoints."""
 
-    def __init__(self, path: Path, *, clock: SteppedClock | None = None) -> None:
-        """clock: of the hosts; the server has the true one."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: SteppedClock | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """clock: of the hosts; the server has the true one. settings: more of them, of server and hosts."""
         self._points = path / "failpoints"
         self._points.mkdir()
-        settings = {
+        usual = {
             VARIABLE: str(self._points),
             "PULP_AGENT_PACKAGES_LOCK_TIMEOUT": "30s",
             "PULP_TASKS_SWEEP": "2s",
         }
-        self.world = World(path / "world", settings=settings)
+        self.world = World(path / "world", settings={**usual, **(settings or {})})
         if clock is not None:
             self.clock = clock
             self.world.env |= clock.env
@@ -106,6 +112,11 @@ class Stage:
         if not self.host.agent.running:
             self.world.start_agent(self.host)
             self._lost = 0
+
+    def begin_near(self) -> None:
+        """As `begin`, for cases that each end the connection."""
+        self._lost = 2
+        self.begin()
 
     def drop_host(self) -> None:
         """The next case begins with another one."""
@@ -178,6 +189,9 @@ class Stage:
             return None
 
         return until(look, f"the end of {task['id']}", limit) or {}
+
+    def over(self, task: dict[str, Any]) -> bool:
+        return self.world.task(task["id"])["state"] in FINAL
 
     # --- what must hold ---
 

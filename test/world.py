@@ -235,12 +235,13 @@ class World:
         host.agent.start()
         self.wait_online(host)
 
-    def wait_online(self, host: Host, online: bool = True) -> None:
+    def wait_online(self, host: Host, online: bool = True, limit: float = 30.0) -> None:
         def is_so() -> bool:
             return bool(self.get(f"/consumers/{host.id}")["online"]) is online
 
         programs = [self.server, host.agent] if online else [self.server]
-        self._until(is_so, f"{host.id} to be {'online' if online else 'offline'}", programs)
+        what = f"{host.id} to be {'online' if online else 'offline'}"
+        self._until(is_so, what, programs, limit)
 
     # --- REST ---
 

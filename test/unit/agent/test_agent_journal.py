@@ -213,3 +213,16 @@ def test_after_a_failed_fsync_nothing_of_the_page_cache_is_believed(
 def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be opened: Is a directory"):
         open_journal(tmp_path)
+
+
+def test_one_that_is_long_when_it_is_opened_is_compacted_first(tmp_path: Path) -> None:
+    """Else an agent that is restarted often would let it grow without end."""
+    path = tmp_path / "journal"
+    journal, _, _ = open_journal(path)
+    journal.append([Confirmed(ids=[f"call-{n}"], at=T0) for n in range(6000)], sync=True)
+    journal.close()
+    journal, records, _ = open_journal(path)
+    assert path.stat().st_size > 256 * 1024 and journal.wants_compaction()
+    journal.compact(records)
+    assert not journal.wants_compaction()
+    journal.close()
