@@ -143,3 +143,14 @@ def _unsupported(path: str, expected: str, version: int) -> Unsupported:
 
 ARGS_VERSIONS = ArgsVersions(up={}, down={})
 """Protocol 1 has one version of every method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repertoire:
+    """The methods that one end knows, and how arguments go from version to version of them."""
+
+    methods: Known
+    args: ArgsVersions
+
+
+TODAY = Repertoire(METHODS, ARGS_VERSIONS)

@@ -16,9 +16,9 @@ from pulp.server.api.packages import ConsumerTask
 from pulp.server.api.paging import listed
 from pulp.server.api.planning import Faults, retry_timing_of
 from pulp.server.api.ports import Queue
-from pulp.server.api.types import ListView, RetryBody, TaskView
+from pulp.server.api.types import ListView, RetryBody, TaskView, WaitingForView
 from pulp.server.api.views import task_view
-from pulp.server.api.waiting import waiting_for
+from pulp.server.api.waiting import upgrade, waiting_for
 from pulp.server.db.base import Page, Store, TaskChange, TaskFilter, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord, TaskState
@@ -54,9 +54,7 @@ class TaskApi:
             limit //= 2
             page = uow.tasks.page(where, after, limit)
         consumers = _Consumers(uow)
-        now = self._clock.now()
-        views = [task_view(r, waiting_for(r, consumers.of(r), now)) for r in page.items]
-        return Page(views, page.next)
+        return Page([task_view(r, self._waiting_for(r, consumers)) for r in page.items], page.next)
 
     def show(self, who: Principal, task_id: str) -> TaskView:
         require(who, Role.VIEWER)
@@ -127,8 +125,12 @@ class TaskApi:
         return self._store.read(lambda uow: uow.tasks.count_open())
 
     def _view(self, uow: UnitOfWork, record: TaskRecord) -> TaskView:
-        consumer = _Consumers(uow).of(record)
-        return task_view(record, waiting_for(record, consumer, self._clock.now()))
+        return task_view(record, self._waiting_for(record, _Consumers(uow)))
+
+    def _waiting_for(self, record: TaskRecord, consumers: _Consumers) -> WaitingForView | None:
+        if not record.state.final and not self._kinds.runs(record):
+            return upgrade(record)
+        return waiting_for(record, consumers.of(record), self._clock.now())
 
 
 class _Consumers:

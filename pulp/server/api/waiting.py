@@ -5,11 +5,20 @@ from __future__ import annotations
 from pulp.common.times import to_datetime
 from pulp.server.api.types import WaitingForView
 from pulp.server.domain.consumer import Consumer
-from pulp.server.domain.task import PARKED_OFFLINE, READY, SENT, TaskRecord, TaskState
+from pulp.server.domain.task import (
+    PARKED_OFFLINE,
+    PARKED_VERSION,
+    READY,
+    SENT,
+    TaskRecord,
+    TaskState,
+)
 
 
 def waiting_for(record: TaskRecord, consumer: Consumer | None, now: int) -> WaitingForView | None:
     """None when the task is final. `consumer` is the task's, as stored now; None when it has none or it is gone."""
+    if record.parked == PARKED_VERSION:
+        return upgrade(record)
     match record.state:
         case TaskState.SCHEDULED:
             return _view("start-time", record.created_at, record.not_before)
@@ -20,6 +29,12 @@ def waiting_for(record: TaskRecord, consumer: Consumer | None, now: int) -> Wait
         case TaskState.RUNNING:
             return _work(record)
     return None
+
+
+def upgrade(record: TaskRecord) -> WaitingForView:
+    """Of an open task that this server cannot run: whatever else it waits for, it ends properly only after the upgrade."""
+    since = record.parked_at or record.created_at
+    return _view(PARKED_VERSION, since, record.deadline or record.accept_by)
 
 
 def _delivery(record: TaskRecord, consumer: Consumer | None) -> WaitingForView:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from pulp.rmi.errors import Unsupported
 from pulp.rmi.interfaces import Method, Packages, System
-from pulp.rmi.versions import ARGS_VERSIONS, choose, missing, needs_of
+from pulp.rmi.versions import TODAY, Repertoire, choose, missing, needs_of
 from pulp.server.async_.sessions import Session
 from pulp.server.domain.task import Call, TaskRecord
 
@@ -18,16 +18,19 @@ from pulp.server.domain.task import Call, TaskRecord
 class AsyncAgent:
     """Unsupported when the connected agent cannot take the call; nothing is sent then."""
 
-    def __init__(self, record: TaskRecord, session: Session) -> None:
+    def __init__(
+        self, record: TaskRecord, session: Session, repertoire: Repertoire = TODAY
+    ) -> None:
         self._record = record
         self._session = session
+        self._repertoire = repertoire
         self.decided: Call | None = None
         self.packages: Packages[None] = Packages(self._invoke)
         self.system: System[None] = System(self._invoke)
 
     def _invoke(self, method: Method, args: Struct) -> None:
         self._check_needs()
-        chosen = choose(method.path, self._session.methods)
+        chosen = choose(method.path, self._session.methods, self._repertoire.methods)
         if chosen is None:
             raise Unsupported(
                 "unsupported-version",
@@ -52,10 +55,11 @@ class AsyncAgent:
                 found=f"features {sorted(self._session.features)}",
             )
 
-    @staticmethod
-    def _arguments(method: Method, chosen: Method, args: Struct) -> bytes:
+    def _arguments(self, method: Method, chosen: Method, args: Struct) -> bytes:
         if chosen.version == method.version:
             return msgspec.json.encode(args)
         data: dict[str, Any] = msgspec.to_builtins(args)
-        older = ARGS_VERSIONS.convert(method.path, method.version, data, to=chosen.version)
-        return msgspec.json.encode(older)
+        carried = self._repertoire.args.convert(
+            method.path, method.version, data, to=chosen.version
+        )
+        return msgspec.json.encode(carried)

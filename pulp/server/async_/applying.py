@@ -17,20 +17,21 @@ from pulp.rmi.messages import (
     FINALS,
     Accepted,
     Canceled,
-    Failed,
     Final,
     Message,
     Progress,
-    Rejected,
     Started,
     Succeeded,
 )
+from pulp.rmi.versions import Known
+from pulp.server.async_.answers import error_of, final_of, progressed, says_the_same, timed
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.task import (
+    ANSWERED,
+    PARKED_VERSION,
     READY,
     SENT,
-    Call,
     TaskError,
     TaskRecord,
     TaskState,
@@ -38,7 +39,13 @@ from pulp.server.domain.task import (
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.deadlines import next_look
 from pulp.server.tasking.states import Event, move
-from pulp.server.tasking.task import TaskKinds, plainly_ended
+from pulp.server.tasking.task import (
+    AsyncTask,
+    Task,
+    TaskKinds,
+    UnsupportedTask,
+    plainly_ended,
+)
 
 LOST = TaskError(
     code="lost",
@@ -61,6 +68,8 @@ class Applied:
 
 def call_state(record: TaskRecord) -> CallState:
     """The call's state as the stored task says: there is no other memory of it."""
+    if record.answer is not None:
+        return CallState.ENDED
     match record.state:
         case TaskState.SCHEDULED:
             return CallState.UNSENT
@@ -78,7 +87,14 @@ class Applying:
     """One task and the messages that came for it, in order."""
 
     def __init__(
-        self, kinds: TaskKinds, uow: UnitOfWork, consumer_id: str, now: int, *, plainly: bool
+        self,
+        kinds: TaskKinds,
+        uow: UnitOfWork,
+        consumer_id: str,
+        now: int,
+        *,
+        plainly: bool,
+        methods: Known = METHODS,
     ) -> None:
         """plainly: the class's own code raised; end the task without it, keeping the agent's answer."""
         self._kinds = kinds
@@ -86,6 +102,7 @@ class Applying:
         self._consumer_id = consumer_id
         self._ctx = Context.of(uow, now)
         self._plainly = plainly
+        self._methods = methods
 
     def apply(self, task_id: str, messages: Sequence[Message]) -> Applied:
         stored = self._uow.tasks.get(task_id)
@@ -109,7 +126,7 @@ class Applying:
         match verdict:
             case Verdict.MOVED:
                 return self._move(record, state, message), False
-            case Verdict.ENDED:
+            case Verdict.ENDED if isinstance(message, FINALS):
                 return self._end(record, message), False
             case Verdict.LATE:
                 self._keep_late(record, message)
@@ -121,7 +138,7 @@ class Applying:
                 return record.replace(cancel_refused=True), False
             case Verdict.REPEATED if isinstance(message, Progress):
                 if not record.state.final:
-                    return _progressed(record, message), False
+                    return progressed(record, message), False
         return record, False
 
     # --- on the way ---
@@ -140,42 +157,72 @@ class Applying:
                 changes |= {"state": state_, "phase": "started", "started_at": at}
         moved = record.replace(parked="", parked_at=None, **changes)
         if isinstance(message, Progress):
-            moved = _progressed(moved, message)
+            moved = progressed(moved, message)
         return moved.replace(deadline=next_look(moved))
 
     # --- ends ---
 
-    def _end(self, record: TaskRecord, final: Message) -> TaskRecord:
-        record = _timed(record, final, self._ctx.now)
-        match final:
-            case Succeeded():
-                return self._succeeded(record, final)
-            case Failed():
-                error = TaskError(
-                    code=final.code, message=final.message, details=bytes(final.details)
-                )
-            case Rejected():
-                message = (
-                    f"The agent refused the call: expected {final.expected}, found {final.found}."
-                )
-                error = TaskError(code=final.code, message=message)
-            case _:
-                by = record.cancel_requested_by
-                message = f"Canceled by {by}." if by else "The agent canceled the call."
-                error = TaskError(code="canceled", message=message)
-        return self._ended(record, error)
+    def resume(self, task_id: str) -> None:
+        """End the task with the answer that was kept for a class this server did not have, if it has it now."""
+        record = self._uow.tasks.get(task_id)
+        if record is None or record.answer is None or record.state.final:
+            return
+        final = final_of(record.answer)
+        ended = self._end(record.replace(answer=None, parked="", parked_at=None), final)
+        if ended.answer is None:
+            self._uow.tasks.save(ended)
 
-    def _succeeded(self, record: TaskRecord, final: Succeeded) -> TaskRecord:
-        record = record.replace(result=bytes(final.value))
+    def _end(self, record: TaskRecord, final: Final) -> TaskRecord:
+        ending = timed(record, final, self._ctx.now)
         if self._plainly:
-            return plainly_ended(record, BROKEN, self._ctx)
+            return self._plain_end(ending, final)
         try:
-            value = read_value(final.value, _result_type(record.call), call_id=record.id)
-        except RemoteCallError as e:
-            return self._ended(record, TaskError(code="unreadable-result", message=str(e)))
-        task = self._kinds.load(record)
-        task.succeeded(self._ctx, value)
+            task = self._kinds.load(ending)
+        except UnsupportedTask:
+            if isinstance(final, Canceled):
+                return plainly_ended(ending, error_of(ending, final), self._ctx)
+            return self._keep_answer(record, final)
+        if isinstance(final, Succeeded):
+            self._succeed(task, final)
+        else:
+            task.failed(self._ctx, error_of(ending, final))
         return task.record
+
+    def _plain_end(self, record: TaskRecord, final: Final) -> TaskRecord:
+        if isinstance(final, Succeeded):
+            record = record.replace(result=bytes(final.value))
+            return plainly_ended(record, BROKEN, self._ctx)
+        return plainly_ended(record, error_of(record, final), self._ctx)
+
+    def _succeed(self, task: Task, final: Succeeded) -> None:
+        task.record = task.record.replace(result=bytes(final.value))
+        try:
+            value = read_value(final.value, self._result_type(task), call_id=final.id)
+        except RemoteCallError as e:
+            task.failed(self._ctx, TaskError(code="unreadable-result", message=str(e)))
+        else:
+            task.succeeded(self._ctx, value)
+
+    def _result_type(self, task: Task) -> Any:
+        """By the version that was called; a restored store may not know the call."""
+        call = task.record.call
+        if call is not None:
+            method = self._methods.get((f"{call.class_}.{call.method}", call.version))
+        else:
+            method = task.method if isinstance(task, AsyncTask) else None
+        return method.result if method else Any
+
+    def _keep_answer(self, record: TaskRecord, final: Final) -> TaskRecord:
+        """The call is over, and its class is not known here: only that class may say what its end means."""
+        kept = record.replace(
+            state=move(record.state, Event.STARTED),
+            phase=ANSWERED,
+            accepted_at=record.accepted_at or self._ctx.now,
+            parked=PARKED_VERSION,
+            parked_at=self._ctx.now,
+            answer=msgspec.json.encode(final),
+        )
+        return kept.replace(deadline=next_look(kept))
 
     def _ended(self, record: TaskRecord, error: TaskError) -> TaskRecord:
         if self._plainly:
@@ -211,47 +258,3 @@ def _refuses(record: TaskRecord) -> bool:
     """Whether a `too-late` is news: a task that has ended meanwhile stays as it is."""
     asked = record.cancel_requested_at is not None and not record.cancel_refused
     return asked and not record.state.final
-
-
-def says_the_same(record: TaskRecord, final: Final) -> bool:
-    """Whether the ended task ended as this final says: then it is a repetition."""
-    match final:
-        case Succeeded():
-            return record.result is not None
-        case Failed() | Rejected():
-            return record.error is not None and record.error.code == final.code
-        case Canceled():
-            return record.state is TaskState.CANCELED
-
-
-def _result_type(call: Call | None) -> Any:
-    if call is None:
-        return Any
-    method = METHODS.get((f"{call.class_}.{call.method}", call.version))
-    return method.result if method else Any
-
-
-def _timed(record: TaskRecord, final: Message, now: int) -> TaskRecord:
-    """A final implies accepted and started; its own times are the agent's."""
-    started = record.started_at
-    finished: int | None = now
-    if isinstance(final, Succeeded | Failed):
-        started = final.started or started
-        finished = final.finished or now
-    return record.replace(
-        accepted_at=record.accepted_at or now, started_at=started, finished_at=finished
-    )
-
-
-def _progressed(record: TaskRecord, progress: Progress) -> TaskRecord:
-    """The percent never falls, whatever the order of arrival."""
-    old = msgspec.json.decode(record.progress) if record.progress else {}
-    if progress.seq <= old.get("seq", -1):
-        return record
-    shown = {
-        "seq": progress.seq,
-        "phase": progress.phase,
-        "percent": max(progress.percent, old.get("percent", 0)),
-        "message": progress.message,
-    }
-    return record.replace(phase=progress.phase, progress=msgspec.json.encode(shown))

@@ -11,6 +11,7 @@ from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Message, Peer
 from pulp.rmi.interfaces import Method
+from pulp.rmi.versions import TODAY, Repertoire
 from pulp.server.async_ import outgoing
 from pulp.server.async_.agent import AsyncAgent
 from pulp.server.async_.sessions import Session, Sessions
@@ -24,11 +25,19 @@ MOST_UNACCEPTED = 32
 class Gateway:
     """Implements tasking.context.AgentGateway."""
 
-    def __init__(self, bus: Bus, store: Store, sessions: Sessions, clock: Clock) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        sessions: Sessions,
+        clock: Clock,
+        repertoire: Repertoire = TODAY,
+    ) -> None:
         self._bus = bus
         self._store = store
         self._sessions = sessions
         self._clock = clock
+        self._repertoire = repertoire
 
     def room(self, consumer_id: str) -> int:
         session = self._sessions.of(consumer_id)
@@ -45,7 +54,7 @@ class Gateway:
         session = self._session(record)
         if session is None:
             raise ConnectionError(f"{record.consumer_id} left while its task was run")
-        return AsyncAgent(record, session)
+        return AsyncAgent(record, session, self._repertoire)
 
     def send(self, records: Sequence[TaskRecord]) -> None:
         outbox: dict[Peer, list[Message]] = defaultdict(list)

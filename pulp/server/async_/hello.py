@@ -124,6 +124,8 @@ class _Comparison:
         forgotten = memory_lost(self._consumer.agent, self._hello)
         for record in self._uow.tasks.open_of(self._consumer.id):
             call = listed.pop(record.id, None)
+            if record.answer is not None:
+                continue  # over at the agent; a final that is listed follows by itself
             if record.call is None:
                 continue  # a restored server's: sent anew, it is answered with what the agent has
             if call is not None:

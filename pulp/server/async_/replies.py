@@ -24,8 +24,10 @@ from pulp.rmi.messages import (
     Renew,
     ToServer,
 )
+from pulp.rmi.versions import TODAY, Repertoire
 from pulp.server.async_.applying import Applied, Applying
 from pulp.server.async_.inbox import Gone, Inbox
+from pulp.server.async_.kept import KeptAnswers
 from pulp.server.async_.reception import Reception
 from pulp.server.async_.sessions import Session, Sessions
 from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
@@ -62,6 +64,7 @@ class ReplyListener:
         inbox: Inbox,
         sessions: Sessions,
         reception: Reception,
+        repertoire: Repertoire = TODAY,
     ) -> None:
         self._bus = bus
         self._store = store
@@ -70,13 +73,14 @@ class ReplyListener:
         self._inbox = inbox
         self._sessions = sessions
         self._reception = reception
+        self._methods = repertoire.methods
+        self._kept = KeptAnswers(store, kinds, self._methods)
         self.counts: Counter[str] = Counter()
 
     def step(self, now: int) -> bool:
         """Take one batch from the inbox; True when more is waiting. StoreUnavailable keeps the whole batch for later."""
+        resuming = self._kept.step(now)
         events = self._inbox.take(BATCH)
-        if not events:
-            return False
         for segment in _segments(events):
             try:
                 self._batch(segment, now)
@@ -87,7 +91,7 @@ class ReplyListener:
             self._bus.settle([e for e in segment if not isinstance(e, Gone)])
             failpoint("server.reply.settled")
             events = events[len(segment) :]
-        return len(self._inbox) > 0
+        return len(self._inbox) > 0 or resuming
 
     # --- one batch: hellos first, since they make the sessions; then the rest in order; the departed last ---
 
@@ -160,7 +164,14 @@ class ReplyListener:
 
     def _job(self, work: _Work, now: int, *, plainly: bool) -> Callable[[UnitOfWork], Applied]:
         def job(uow: UnitOfWork) -> Applied:
-            applying = Applying(self._kinds, uow, work.session.consumer_id, now, plainly=plainly)
+            applying = Applying(
+                self._kinds,
+                uow,
+                work.session.consumer_id,
+                now,
+                plainly=plainly,
+                methods=self._methods,
+            )
             return applying.apply(work.call_id, work.messages)
 
         return job

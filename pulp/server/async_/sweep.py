@@ -55,6 +55,7 @@ class Sweep:
     def _look_at(self, consumer_id: str, now: int) -> None:
         self._has_room(consumer_id)
         records = self._store.read(lambda uow: uow.tasks.open_of(consumer_id))
+        records = [r for r in records if r.answer is None]
         unsure = [r for r in records if r.call is not None and _is_unanswered(r, now)]
         for record in unsure:
             if record.cancel_requested_at is not None:

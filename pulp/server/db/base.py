@@ -109,6 +109,9 @@ class TaskRepository(Protocol):
     def open_of(self, consumer_id: str) -> list[TaskRecord]:
         """Not final, oldest first."""
 
+    def answered(self, after: int, limit: int) -> list[TaskRecord]:
+        """Those with a kept `answer` and a `seq` beyond `after`, oldest first."""
+
     def release(self, reason: str) -> int:
         """Put all tasks that are parked for this reason back into the claim index; how many."""
 

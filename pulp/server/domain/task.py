@@ -46,6 +46,7 @@ FINAL_STATES = frozenset(
 QUEUED = "queued"
 SENT = "sent"
 READY = "ready"
+ANSWERED = "answered"  # the agent's final is kept; this server has no class to take it
 
 # Reasons why a queued task is parked outside the claim index.
 PARKED_OFFLINE = "agent-offline"
@@ -74,7 +75,8 @@ class TaskRecord(Struct, frozen=True, kw_only=True):
     """One task as stored. `revision` rises by one with every saved change.
 
     deadline: the next moment at which the server itself must look at the task; None only in a final state.
-    parked: "" or the reason why a waiting task is outside the claim index.
+    parked: "" or the reason why a waiting task is outside the claim index, or an answered one is not ended.
+    answer: the agent's final, kept as it came until a server has the class that takes it; the call is over.
     """
 
     id: str
@@ -111,6 +113,7 @@ class TaskRecord(Struct, frozen=True, kw_only=True):
     cancel_requested_by: str | None = None
     cancel_refused: bool = False  # the agent answered that it is too late
     retry_of: str | None = None
+    answer: Json | None = None
 
     def replace(self, **changes: Any) -> TaskRecord:
         return msgspec.structs.replace(self, **changes)

@@ -70,7 +70,7 @@ class FIFOQueue:
 
     def cancel(self, uow: UnitOfWork, record: TaskRecord, *, by: str, now: int) -> TaskRecord:
         """Cancel an open task: at once where no agent can have it, else by a durable request to its agent."""
-        if record.call is None:
+        if record.call is None and record.accepted_at is None:
             return self.end(
                 uow, record, TaskError(code="canceled", message=f"Canceled by {by}."), now
             )

@@ -10,7 +10,14 @@ from concurrent.futures import Future
 from pulp.common.failpoints import failpoint
 from pulp.common.times import format_time
 from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
-from pulp.server.domain.task import QUEUED, SENT, TaskError, TaskRecord, TaskState
+from pulp.server.domain.task import (
+    PARKED_VERSION,
+    QUEUED,
+    SENT,
+    TaskError,
+    TaskRecord,
+    TaskState,
+)
 from pulp.server.tasking.context import AgentGateway, Context
 from pulp.server.tasking.states import Event, move
 from pulp.server.tasking.task import TaskKinds, plainly_ended
@@ -89,6 +96,8 @@ def _promote(uow: UnitOfWork, due: list[TaskRecord], now: int) -> None:
 
 def why_overdue(record: TaskRecord, now: int) -> TaskError:
     """The error of an open task whose deadline has passed."""
+    if record.parked == PARKED_VERSION:
+        return _never_run(record)
     if record.state not in (TaskState.SCHEDULED, TaskState.WAITING):
         return TaskError(
             code="lost",
@@ -102,4 +111,17 @@ def why_overdue(record: TaskRecord, now: int) -> TaskError:
     return TaskError(
         code="accept-timeout",
         message=f"The agent did not take the call by {format_time(record.accept_by)}.",
+    )
+
+
+def _never_run(record: TaskRecord) -> TaskError:
+    """No server that can run it came in time. What the agent answered is what happened, and is kept."""
+    what = f"This server cannot run {record.kind} version {record.version}, and was not upgraded"
+    if record.answer is None:
+        by = format_time(record.accept_by)
+        return TaskError(code=PARKED_VERSION, message=f"{what} by {by}; nothing was sent.")
+    return TaskError(
+        code=PARKED_VERSION,
+        message=f"{what} in time; what the agent answered is in the details.",
+        details=record.answer,
     )

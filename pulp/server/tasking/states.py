@@ -33,6 +33,11 @@ _OPEN = (S.SCHEDULED, S.WAITING, S.HELD, S.RUNNING)
 
 MOVES: dict[tuple[S, Event], S] = {
     (S.SCHEDULED, Event.DUE): S.WAITING,
+    # A restored store may hold as scheduled what an agent has had, and done, since.
+    (S.SCHEDULED, Event.HELD): S.HELD,
+    (S.SCHEDULED, Event.READY): S.RUNNING,
+    (S.SCHEDULED, Event.STARTED): S.RUNNING,
+    (S.SCHEDULED, Event.SUCCEEDED): S.FINISHED,
     (S.WAITING, Event.SENT): S.WAITING,
     (S.WAITING, Event.RESEND): S.WAITING,
     (S.WAITING, Event.HELD): S.HELD,

@@ -6,6 +6,7 @@ task's new state, or not at all.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,10 +15,13 @@ from msgspec import Struct
 
 from pulp.common.errors import PulpError
 from pulp.common.ids import new_id
+from pulp.rmi.interfaces import Method
 from pulp.server.domain.task import QUEUED, TaskError, TaskRecord, TaskState
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.deadlines import Timing, plan
 from pulp.server.tasking.states import Event, end_of, move
+
+log = logging.getLogger(__name__)
 
 Args = dict[str, Any]
 Upgrader = Callable[[Args], Args]
@@ -101,13 +105,20 @@ class Task:
             parked="",
             parked_at=None,
             deadline=None,
+            answer=None,
             error=error,
             finished_at=record.finished_at or ctx.now,
         )
 
 
 class AsyncTask(Task):
-    """Work done by an agent: run() fires a remote call and returns; the agent's final answer ends the task."""
+    """Work done by an agent: run() fires a remote call and returns; the agent's final answer ends the task.
+
+    `method`: what run() calls, where that is one thing. Answers are read by the call that is stored; a restored store may know
+    nothing of a call that its agent has carried out.
+    """
+
+    method: ClassVar[Method | None] = None
 
 
 class TaskKinds:
@@ -120,10 +131,22 @@ class TaskKinds:
                 raise ValueError(f"task kind {cls.kind} is declared twice")
             self._classes[cls.kind] = cls
 
+    def runs(self, record: TaskRecord) -> bool:
+        """Whether there is a class for the stored kind and a way to its version; the arguments are not looked at."""
+        try:
+            self._class(record)
+        except UnsupportedTask:
+            return False
+        return True
+
     def load(self, record: TaskRecord) -> Task:
         """The task of a stored record, its arguments lifted to this server's version.
 
         UnsupportedTask names what was expected and found."""
+        cls = self._class(record)
+        return cls(record, _arguments(cls, record))
+
+    def _class(self, record: TaskRecord) -> type[Task]:
         cls = self._classes.get(record.kind)
         if cls is None:
             raise UnsupportedTask(f"this server knows no task kind {record.kind!r}")
@@ -131,7 +154,12 @@ class TaskKinds:
             raise UnsupportedTask(
                 f"task kind {record.kind!r} version {record.version} is newer than this server's {cls.version}"
             )
-        return cls(record, self._arguments(cls, record))
+        for version in range(record.version, cls.version):
+            if version not in cls.upgraders:
+                raise UnsupportedTask(
+                    f"no way from {record.kind!r} version {version} to {version + 1}"
+                )
+        return cls
 
     def ended(self, record: TaskRecord, error: TaskError, ctx: Context) -> TaskRecord:
         """The open task ended with an error through its class, or plainly where this server does not know the class."""
@@ -142,19 +170,31 @@ class TaskKinds:
         task.failed(ctx, error)
         return task.record
 
-    @staticmethod
-    def _arguments(kind: type[Task], record: TaskRecord) -> Struct:
+
+def _arguments(kind: type[Task], record: TaskRecord) -> Struct:
+    try:
         if record.version == kind.version:
             return msgspec.json.decode(record.args, type=kind.arguments)
-        args: Args = msgspec.json.decode(record.args)
-        for version in range(record.version, kind.version):
-            step = kind.upgraders.get(version)
-            if step is None:
-                raise UnsupportedTask(
-                    f"no way from {record.kind!r} version {version} to {version + 1}"
-                )
-            args = step(args)
-        return msgspec.convert(args, kind.arguments)
+        return msgspec.convert(_lifted(kind, record), kind.arguments)
+    except msgspec.MsgspecError as error:
+        raise UnsupportedTask(f"{_told(kind, record)}: {error}") from error
+
+
+def _lifted(kind: type[Task], record: TaskRecord) -> Args:
+    """An upgrader that meets what it did not foresee stops its own task, and nothing else."""
+    args: Args = msgspec.json.decode(record.args)
+    for version in range(record.version, kind.version):
+        try:
+            args = kind.upgraders[version](args)
+        except Exception as error:
+            told = f"{_told(kind, record)}: the step from {version} to {version + 1} failed"
+            log.exception("stored arguments cannot be lifted", extra={"task_id": record.id})
+            raise UnsupportedTask(told) from error
+    return args
+
+
+def _told(kind: type[Task], record: TaskRecord) -> str:
+    return f"the arguments stored for {record.kind!r} version {record.version} cannot be read as version {kind.version}"
 
 
 def plainly_ended(record: TaskRecord, error: TaskError, ctx: Context) -> TaskRecord:

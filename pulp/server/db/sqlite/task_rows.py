@@ -124,6 +124,7 @@ def record_of(row: Row) -> TaskRecord:
         cancel_requested_by,
         cancel_refused,
         retry_of,
+        answer,
     ) = row
     return TaskRecord(
         id=id_,
@@ -160,4 +161,5 @@ def record_of(row: Row) -> TaskRecord:
         cancel_requested_by=cancel_requested_by,
         cancel_refused=cancel_refused == 1,
         retry_of=retry_of,
+        answer=answer,
     )

@@ -35,6 +35,8 @@ OPEN_OF = f"""{_SELECT} INDEXED BY task_consumer
 RELEASE = """UPDATE task INDEXED BY task_parked
     SET parked = '', parked_at = NULL, revision = revision + 1
     WHERE state = 'waiting' AND phase = 'queued' AND parked <> '' AND parked = ? RETURNING id, revision"""
+ANSWERED = f"""{_SELECT} INDEXED BY task_answered
+    WHERE answer IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?"""
 DUE = f"""{_SELECT} INDEXED BY task_due
     WHERE state = 'scheduled' AND not_before <= ? ORDER BY not_before, seq LIMIT ?"""
 OVERDUE = f"""{_SELECT} INDEXED BY task_deadline
@@ -114,6 +116,9 @@ class SqliteTasks:
 
     def open_of(self, consumer_id: str) -> list[TaskRecord]:
         return self._list(OPEN_OF, consumer_id)
+
+    def answered(self, after: int, limit: int) -> list[TaskRecord]:
+        return self._list(ANSWERED, after, limit)
 
     def release(self, reason: str) -> int:
         released = self._db.rows(RELEASE, (reason,))
