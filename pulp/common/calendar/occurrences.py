@@ -47,10 +47,17 @@ def _hours(rule: Rule, dtstart: datetime) -> tuple[int, ...]:
 
 def occurrences(rule: Rule, dtstart: datetime, year: int) -> list[datetime]:
     """The wall times in the year, in order, from DTSTART on. The rule is an explicit one."""
-    found = _uncounted(rule, dtstart, year)
     if rule.count is None:
-        return found
-    return found[: max(0, rule.count - _number_before(rule, dtstart, year))]
+        return _uncounted(rule, dtstart, year)
+    left = rule.count - _number_before(rule, dtstart, year)
+    return _uncounted(rule, dtstart, year)[:left] if left > 0 else []
+
+
+def is_over(rule: Rule, dtstart: datetime, year: int) -> bool:
+    """Whether UNTIL or COUNT leaves nothing for the year and those after it."""
+    if rule.until is not None:
+        return rule.until.year < year
+    return rule.count is not None and _number_before(rule, dtstart, year) >= rule.count
 
 
 def _uncounted(rule: Rule, dtstart: datetime, year: int) -> list[datetime]:
@@ -60,15 +67,19 @@ def _uncounted(rule: Rule, dtstart: datetime, year: int) -> list[datetime]:
     return [wall for wall in _in_step(rule, dtstart, year) if dtstart <= wall <= last]
 
 
-@lru_cache(maxsize=1024)
 def _number_before(rule: Rule, dtstart: datetime, year: int) -> int:
-    """How many there are before the year, or COUNT if there are more."""
+    """How many there are before the year; not counted further than COUNT."""
     number = 0
     for earlier in range(dtstart.year, year):
-        number += len(_uncounted(rule, dtstart, earlier))
+        number += _number_in(rule, dtstart, earlier)
         if rule.count is not None and number >= rule.count:
-            return rule.count
+            break
     return number
+
+
+@lru_cache(maxsize=4096)
+def _number_in(rule: Rule, dtstart: datetime, year: int) -> int:
+    return len(_uncounted(rule, dtstart, year))
 
 
 def _in_step(rule: Rule, dtstart: datetime, year: int) -> Iterable[datetime]:

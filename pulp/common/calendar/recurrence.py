@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from pulp.common.calendar.occurrences import FIRST_YEAR, LAST_YEAR, explicit, occurrences
+from pulp.common.calendar.occurrences import FIRST_YEAR, LAST_YEAR, explicit, is_over, occurrences
 from pulp.common.calendar.rrule import Rule, parse_rrule
 from pulp.common.calendar.zones import HOST, first_instant, load_zone
 from pulp.common.errors import FieldError, InvalidInput
@@ -50,6 +50,10 @@ class Series:
         """The wall times of the occurrences whose day, before the offset, is in this year."""
         return [wall + self.offset for wall in occurrences(self.rule, self.dtstart, year)]
 
+    def is_over(self, year: int) -> bool:
+        """Whether there are none in this year and later ones."""
+        return is_over(self.rule, self.dtstart, year)
+
 
 def begins(recurrence: Recurrence, *, since: int, before: int, host_zone: str) -> Iterator[int]:
     """The instants (ms UTC) in `since` ≤ t < `before`, ascending. `host_zone` counts where the rule's zone is `host`.
@@ -57,7 +61,10 @@ def begins(recurrence: Recurrence, *, since: int, before: int, host_zone: str) -
     InvalidInput if the recurrence or the host's zone is not well formed.
     """
     zone = zone_name(recurrence, host_zone)
+    read = series(recurrence)
     for year in _years(since, before):
+        if read.is_over(year):
+            return
         instants = _begins_of_year(recurrence, zone, year)
         for place in range(bisect_left(instants, since), len(instants)):
             if instants[place] >= before:
@@ -85,8 +92,8 @@ def _year(ms: int) -> int:
 @lru_cache(maxsize=4096)
 def _begins_of_year(recurrence: Recurrence, zone: str, year: int) -> array[int]:
     """Ascending, because `first_instant` keeps the order of wall times."""
-    loaded = _zone_of(zone)
-    return array("q", (first_instant(wall, loaded) for wall in series(recurrence).walls(year)))
+    read, loaded = series(recurrence), _zone_of(zone)
+    return array("q", (first_instant(wall, loaded) for wall in read.walls(year)))
 
 
 def _zone_of(name: str) -> ZoneInfo:
