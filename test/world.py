@@ -255,6 +255,12 @@ class World:
             self._client = client
         return self._client
 
+    def another_client(self) -> httpx.Client:
+        """With the same login, for another thread; whoever asks for it closes it."""
+        client = self._unauthenticated()
+        client.headers["Authorization"] = self.rest.headers["Authorization"]
+        return client
+
     def _unauthenticated(self) -> httpx.Client:
         tls = ssl.create_default_context(cafile=self.ca)
         return httpx.Client(base_url=f"{self.url}/api/v1", verify=tls, timeout=40.0)
@@ -343,8 +349,8 @@ def until(is_so: Callable[[], T], what: str, limit: float = 30.0) -> T:
     return answer
 
 
-def run_once(argv: Sequence[str | Path], env: Mapping[str, str]) -> str:
-    """Run to the end; its output. WorldError with the output when it fails."""
+def run_once(argv: Sequence[str | Path], env: Mapping[str, str], *, limit: float = 60) -> str:
+    """Run to the end, at most `limit` seconds; its output. WorldError with the output when it fails."""
     done = subprocess.run(
         [str(part) for part in argv],
         env=dict(env),
@@ -353,7 +359,7 @@ def run_once(argv: Sequence[str | Path], env: Mapping[str, str]) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=limit,
     )
     if done.returncode != 0:
         raise WorldError(f"{argv} ended with {done.returncode}\n{done.stdout}")
