@@ -61,6 +61,7 @@ def full_task() -> TaskRecord:
         cancel_requested_by="bob",
         cancel_refused=True,
         retry_of=new_id(),
+        answer=b'{"type":"succeeded"}',
     )
 
 

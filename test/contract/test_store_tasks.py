@@ -225,6 +225,23 @@ def test_open_of_is_not_final_oldest_first(store: Store):
     assert store.read(lambda uow: uow.tasks.open_of("web1")) == expected
 
 
+def test_answered_holds_a_kept_answer_oldest_first(store: Store):
+    answer = b'{"type":"succeeded"}'
+    added = add_tasks(
+        store,
+        task(state=TaskState.RUNNING, answer=answer),
+        task(state=TaskState.RUNNING),
+        task(state=TaskState.RUNNING, answer=answer, consumer_id="web2"),
+        task(state=TaskState.RUNNING, answer=answer),
+    )
+    kept = [added[0], added[2], added[3]]
+    assert store.read(lambda uow: uow.tasks.answered(0, 10)) == kept
+    assert store.read(lambda uow: uow.tasks.answered(0, 2)) == kept[:2]
+    assert store.read(lambda uow: uow.tasks.answered(kept[1].seq, 10)) == kept[2:]
+    store.write(lambda uow: uow.tasks.save(added[0].replace(answer=None)))
+    assert store.read(lambda uow: uow.tasks.answered(0, 10)) == kept[1:]
+
+
 def test_release_puts_tasks_back_into_the_claim_index(store: Store):
     added = add_tasks(
         store,

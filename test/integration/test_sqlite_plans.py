@@ -33,6 +33,7 @@ def backlog() -> Iterator[TaskRecord]:
         {"state": TaskState.WAITING, "parked": PARKED_VERSION},
         {"state": TaskState.ERROR, "deadline": None},
         {"kind": "reboot", "job_id": "job"},
+        {"state": TaskState.RUNNING, "answer": b"{}"},
     ]
     for number, given in enumerate(rare * 3, BACKLOG):
         yield task(number, **given)
@@ -129,6 +130,7 @@ def page(**where) -> Callable:
         lambda uow: uow.tasks.unsent("web2", 32),
         lambda uow: uow.tasks.unaccepted("busy"),
         lambda uow: uow.tasks.open_of("web2"),
+        lambda uow: uow.tasks.answered(0, 50),
         lambda uow: uow.tasks.release(PARKED_VERSION),
         lambda uow: uow.tasks.due(1_000, 50),
         lambda uow: uow.tasks.overdue(2_000, 50),
@@ -175,6 +177,7 @@ def test_the_last_page_costs_no_more_than_the_first(counted: Counted):
         (tasks.CLAIMABLE, "task_claim"),
         (tasks.UNSENT, "task_unsent"),
         (tasks.UNACCEPTED, "task_unaccepted"),
+        (tasks.ANSWERED, "task_answered"),
         (tasks.RELEASE, "task_parked"),
         (tasks.DUE, "task_due"),
         (tasks.OVERDUE, "task_deadline"),

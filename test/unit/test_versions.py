@@ -14,12 +14,15 @@ from pulp.rmi.messages import WireWindow
 from pulp.rmi.versions import (
     ARGS_VERSIONS,
     FEATURES,
+    SINCE,
     ArgsVersions,
     choose,
+    lacking_method,
     missing,
     needs_of,
     newest,
     offer,
+    since,
 )
 
 
@@ -94,6 +97,39 @@ def test_the_newest_version_both_know_is_chosen(
 def test_a_method_that_is_not_offered_is_not_chosen() -> None:
     assert choose("Packages.install", {"Packages.remove": [1]}) is None
     assert choose("Packages.explode", {"Packages.explode": [1]}) is None
+
+
+INTRODUCED = {"Packages.install 1": "0.1.0", "Packages.install 2": "0.7.0"}
+
+
+@pytest.mark.parametrize(
+    ("offered", "known", "words"),
+    [
+        ({"Packages.install": [1]}, BOTH, ""),
+        ({"Packages.install": [2, 3]}, BOTH, ""),
+        ({}, BOTH, "it does not have it; agents have it from version 0.1.0 on"),
+        ({"Packages.remove": [1]}, ONLY_2, "agents have it from version 0.7.0 on"),
+        ({"Packages.install": [1]}, ONLY_2, "only versions [1] of it, and this server calls"),
+        ({"Packages.install": [1]}, ONLY_2, "agents take them from version 0.7.0 on"),
+        ({"Packages.install": [3]}, BOTH, "takes only versions [3]"),
+        ({"Packages.install": [3]}, BOTH, "update the server"),
+    ],
+)
+def test_what_an_agent_lacks_is_said_with_the_version_that_has_it(
+    offered: dict[str, list[int]], known: dict[tuple[str, int], Method], words: str
+) -> None:
+    lack = lacking_method("Packages.install", offered, known, INTRODUCED)
+    assert words in lack
+    assert bool(lack) == bool(words)
+
+
+def test_features_are_told_with_the_version_that_has_them() -> None:
+    assert since(["window"]) == f"window (agents have it from version {SINCE['window']} on)"
+
+
+def test_everything_that_can_be_lacking_says_since_when_there_is_it() -> None:
+    methods = {f"{path} {version}" for path, version in METHODS}
+    assert set(SINCE) == methods | FEATURES
 
 
 def test_newest_names_what_it_expected_and_found() -> None:

@@ -177,13 +177,13 @@ def test_what_the_agent_said_it_cannot_do_is_unsupported_and_names_its_version(
     rest: Rest,
 ) -> None:
     rest.change("web1", agent=agent_info(version="0.0.9", methods={"Packages.update": [1]}))
-    with pytest.raises(Unsupported, match=r"0\.0\.9.*Packages\.install"):
+    with pytest.raises(Unsupported, match=r"0\.0\.9.*Packages\.install.*from version 0\.1\.0 on"):
         install(rest)
     rest.change("web1", agent=agent_info(methods={"Packages.install": [7]}))
-    with pytest.raises(Unsupported, match=r"\[7\]"):
+    with pytest.raises(Unsupported, match=r"\[7\].*update the server"):
         install(rest)
     rest.change("web1", agent=agent_info(features=[]))
-    with pytest.raises(Unsupported, match="window"):
+    with pytest.raises(Unsupported, match=r"window \(agents have it from version 0\.1\.0 on\)"):
         install(rest, window=WindowBody(begin=at(0), duration="1h"))
     assert install(rest).state == "waiting"
 

@@ -15,8 +15,9 @@ from pulp.messaging.base import Delivery, Message, Peer
 from pulp.rmi import codec
 from pulp.rmi.interfaces import METHODS, PackageSpec, PackagesResult
 from pulp.rmi.messages import CallStatus, Hello, Request, ToServer
-from pulp.rmi.versions import FEATURES, offer
+from pulp.rmi.versions import FEATURES, TODAY, Repertoire, offer
 from pulp.server.agent import Pending
+from pulp.server.api.tasks import TaskApi
 from pulp.server.async_.dispatcher import Dispatcher
 from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.inbox import Inbox
@@ -27,7 +28,8 @@ from pulp.server.async_.sweep import Sweep
 from pulp.server.db.sqlite import SqliteStore
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.history import HistoryEvent
-from pulp.server.domain.task import TaskRecord
+from pulp.server.domain.task import PARKED_VERSION, TaskRecord
+from pulp.server.domain.user import Principal, Role
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.deadlines import Timing
 from pulp.server.tasking.fifo import FIFOQueue
@@ -110,11 +112,17 @@ class ManualClock:
 
 
 class World:
-    def __init__(self, directory: Path, classes: Sequence[type[Task]] = (Install, Add)) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        classes: Sequence[type[Task]] = (Install, Add),
+        repertoire: Repertoire = TODAY,
+    ) -> None:
         self.clock = ManualClock(START)
         self.bus = RecordingBus()
         self.store = SqliteStore(directory)
         self._connections = 0
+        self.repertoire = repertoire
         self.build(classes)
 
     def build(self, classes: Sequence[type[Task]] = (Install, Add)) -> None:
@@ -122,7 +130,8 @@ class World:
         self.kinds = TaskKinds(classes)
         self.sessions = Sessions()
         self.store.write(lambda uow: uow.consumers.set_offline())
-        self.gateway = Gateway(self.bus, self.store, self.sessions, self.clock)
+        self.store.write(lambda uow: uow.tasks.release(PARKED_VERSION))
+        self.gateway = Gateway(self.bus, self.store, self.sessions, self.clock, self.repertoire)
         self.queue = FIFOQueue(
             self.store, self.kinds, self.gateway, wake=_nothing, wake_scheduler=_nothing
         )
@@ -144,6 +153,7 @@ class World:
             inbox=self.inbox,
             sessions=self.sessions,
             reception=reception,
+            repertoire=self.repertoire,
         )
         sweep = Sweep(
             self.store,
@@ -154,6 +164,7 @@ class World:
         )
         self.dispatcher = Dispatcher(self.replies, self.queue, sweep)
         self.scheduler = Scheduler(self.store, self.kinds, self.gateway, lambda: None)
+        self.tasks = TaskApi(self.store, self.clock, self.queue, self.kinds)
 
     def close(self) -> None:
         self.store.close()
@@ -260,6 +271,11 @@ class World:
         found = self.store.read(lambda uow: uow.tasks.get(task_id))
         assert found is not None
         return found
+
+    def waits_for(self, task_id: str) -> str | None:
+        """What users are told that it waits for."""
+        waiting = self.tasks.show(Principal("viktor", Role.VIEWER), task_id).waiting_for
+        return waiting.code if waiting else None
 
     def history(self, name: str = "web1") -> list[HistoryEvent]:
         return self.store.read(lambda uow: uow.history.page(name)).items

@@ -580,7 +580,6 @@ def test_a_kind_this_server_does_not_know_stays_and_runs_after_the_upgrade(world
         "unsupported-version",
     )
     world.build(classes=[Add, Install])
-    world.store.write(lambda uow: uow.tasks.release("unsupported-version"))
     world.hello()
     world.step()
     assert world.requests() == [task_id]
