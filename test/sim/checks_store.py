@@ -93,7 +93,8 @@ class StoreChecks(Rules):
         if code == "lost":
             self._lost(before, record)
         unknown = record.kind == Future.kind and not self.upgraded
-        if unknown and code not in ENDS_OF_UNKNOWN_KINDS:
+        over = code == "unsupported-version" and self.world.now >= (before.deadline or 0)
+        if unknown and not over and code not in ENDS_OF_UNKNOWN_KINDS:
             self.broken("8 what this server cannot run waits", record)
 
     def _canceled(self, uow: SqliteUnit, record: TaskRecord) -> None:
@@ -107,9 +108,11 @@ class StoreChecks(Rules):
         if before.accepted_at is None:
             self.broken("1 what was never accepted is sent again", record)
         last = max(before.accept_by, before.expires, before.started_at or 0) + before.timeout
-        if UNANSWERED in (record.error.message if record.error else ""):
-            if self.world.now < last + LOST_AFTER:
-                self.broken("6 an accepted call has its time", before, record)
+        if (
+            UNANSWERED in (record.error.message if record.error else "")
+            and self.world.now < last + LOST_AFTER
+        ):
+            self.broken("6 an accepted call has its time", before, record)
 
     # --- at the end ---
 

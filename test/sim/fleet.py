@@ -53,7 +53,7 @@ class Fleet:
                 self.checks,
                 sweep=MINUTE if self.scale < HOUR else 30 * MINUTE,
                 full=lambda: self.disk_full,
-                visitor=lambda server: self.visitor(server),
+                visitor=self.visitor,
                 died=self._server_died,
                 classes=kinds.NEXT if self.checks.upgraded else kinds.PRESENT,
             )

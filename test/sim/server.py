@@ -143,14 +143,14 @@ class Server(Process):
             disk, self, committed=self._committed, between=self._between, full=full
         )
         kinds = TaskKinds(classes)
-        self.receiver = inbox = Inbox(network, pending, lambda: self.dispatching.wake())
+        self.receiver = inbox = Inbox(network, pending, self._wake_dispatcher)
         self.gateway = gateway = Gateway(network, self.store, sessions, clock)
         self.queue = FIFOQueue(
             self.store,
             kinds,
             gateway,
-            wake=lambda: self.dispatching.wake(),
-            wake_scheduler=lambda: self.scheduling.wake(),
+            wake=self._wake_dispatcher,
+            wake_scheduler=self._wake_scheduler,
         )
         authority = _Authority()
         reception = Reception(
@@ -187,7 +187,7 @@ class Server(Process):
                 ),
             ).step,
         )
-        scheduler = Scheduler(self.store, kinds, gateway, lambda: self.dispatching.wake())
+        scheduler = Scheduler(self.store, kinds, gateway, self.dispatching.wake)
         self.scheduling = _Thread(self, "scheduler", scheduler.step)
         self._identities = Identities(self.store)
         self.consumers = ConsumerApi(
@@ -199,6 +199,12 @@ class Server(Process):
             profile=AgentProfile(ca=(), signing_keys=(), urls=()),
         )
         self.tasks = TaskApi(self.store, clock, self.queue, kinds)
+
+    def _wake_dispatcher(self) -> None:
+        self.dispatching.wake()
+
+    def _wake_scheduler(self) -> None:
+        self.scheduling.wake()
 
     @property
     def connections(self) -> dict[int, Connection]:
