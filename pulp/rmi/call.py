@@ -41,7 +41,7 @@ class Verdict(Enum):
     MOVED = "moved"
     """The state went forward."""
     REPEATED = "repeated"
-    """Known already, overtaken by what came before it, or news within the same state (progress)."""
+    """Known already, overtaken by what came before it, or news within the same state: progress, and a held call's `starts`."""
     ENDED = "ended"
     """The one final: the call has its result."""
     LATE = "late"
@@ -88,20 +88,21 @@ MOVES: dict[tuple[CallState, Event], Step] = {
     (_S.SENT, _E.FINAL): Step(_S.ENDED, _V.ENDED),
     (_S.SENT, _E.TOO_LATE): Step(_S.SENT, _V.TOO_LATE),
     (_S.SENT, _E.UNKNOWN): Step(_S.UNSENT, _V.RESEND),
-    # The agent has it: only forward from here.
+    # The agent has it: forward from here, but for a call that is held again: its opening has moved, by a replan or as it was
+    # missed, and what had begun of it has changed nothing.
     (_S.HELD, _E.HELD): Step(_S.HELD, _V.REPEATED),
     (_S.HELD, _E.READY): Step(_S.READY, _V.MOVED),
     (_S.HELD, _E.RUNNING): Step(_S.RUNNING, _V.MOVED),
     (_S.HELD, _E.FINAL): Step(_S.ENDED, _V.ENDED),
     (_S.HELD, _E.TOO_LATE): Step(_S.HELD, _V.TOO_LATE),
     (_S.HELD, _E.UNKNOWN): Step(_S.ENDED, _V.LOST),
-    (_S.READY, _E.HELD): Step(_S.READY, _V.REPEATED),
+    (_S.READY, _E.HELD): Step(_S.HELD, _V.MOVED),
     (_S.READY, _E.READY): Step(_S.READY, _V.REPEATED),
     (_S.READY, _E.RUNNING): Step(_S.RUNNING, _V.MOVED),
     (_S.READY, _E.FINAL): Step(_S.ENDED, _V.ENDED),
     (_S.READY, _E.TOO_LATE): Step(_S.READY, _V.TOO_LATE),
     (_S.READY, _E.UNKNOWN): Step(_S.ENDED, _V.LOST),
-    (_S.RUNNING, _E.HELD): Step(_S.RUNNING, _V.REPEATED),
+    (_S.RUNNING, _E.HELD): Step(_S.HELD, _V.MOVED),
     (_S.RUNNING, _E.READY): Step(_S.RUNNING, _V.REPEATED),
     (_S.RUNNING, _E.RUNNING): Step(_S.RUNNING, _V.REPEATED),
     (_S.RUNNING, _E.FINAL): Step(_S.ENDED, _V.ENDED),

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from pulp.common.calendar import Calendar, next_opening
+from pulp.common.errors import InvalidInput
 from pulp.common.times import DAY
 from pulp.rmi.errors import RemoteCallError, Unsupported
 from pulp.rmi.faults import clip, fault_of
 from pulp.rmi.interfaces import Method
-from pulp.rmi.messages import PROTOCOL, Rejected, Request
+from pulp.rmi.messages import PROTOCOL, Rejected, Request, WireWindow
 from pulp.rmi.versions import ARGS_VERSIONS, ArgsVersions, Known, missing, newest
 
 TOMBSTONE = 90 * DAY
@@ -27,16 +29,19 @@ def check_request(
     methods: Known,
     now: int,
     upgrades: ArgsVersions = ARGS_VERSIONS,
+    host_zone: str = "UTC",
 ) -> tuple[Method, Struct] | Rejected:
     """The method to run with its typed arguments, or the final that refuses the request.
 
     For an id the agent does not know yet: a known id is answered with what is stored, however old it is. Arguments of an
-    older version are lifted. `now` is the agent's wall clock in ms.
+    older version are lifted. `now` is the agent's wall clock in ms, `host_zone` its zone.
     """
     try:
         _check_protocol(request)
         _check_needs(request, features)
         found = _find(request, methods, upgrades)
+        if request.window is not None:
+            _check_window(request.window, now, host_zone)
         _check_times(request, now)
     except Unsupported as error:
         expected = clip(f"{error.field}: {error.expected}")
@@ -116,10 +121,28 @@ def _refused(field: str, expected: str, found: str) -> Unsupported:
     return Unsupported("bad-arguments", field, expected=expected, found=found)
 
 
-def _check_times(request: Request, now: int) -> None:
-    window = request.window
-    if window is not None and window.end <= window.begin:
+def calendar_fault(calendar: Calendar, *, now: int, host_zone: str) -> str:
+    """Why this host cannot read the calendar; empty where it can. A zone may be unknown here that others know."""
+    try:
+        next_opening(calendar, at=now, host_zone=host_zone)
+    except InvalidInput as error:
+        return clip(str(error))
+    return ""
+
+
+def _check_window(window: WireWindow, now: int, host_zone: str) -> None:
+    if window.end <= window.begin:
         raise _refused("window.end", f"later than {window.begin}", str(window.end))
+    if window.cutoff_at is not None and not window.begin < window.cutoff_at <= window.end:
+        expected = f"later than {window.begin}, at most {window.end}"
+        raise _refused("window.cutoff_at", expected, str(window.cutoff_at))
+    if window.missed == "next" and window.calendar is None:
+        raise _refused("window.calendar", "a calendar, as missed is next", "none")
+    if window.calendar and (fault := calendar_fault(window.calendar, now=now, host_zone=host_zone)):
+        raise _refused("window.calendar", "one that can be read here", fault)
+
+
+def _check_times(request: Request, now: int) -> None:
     if request.timeout == 0:
         raise _refused("timeout", "more than 0 ms", "0")
     for field, last in (

@@ -113,6 +113,8 @@ class PackagesResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     repaired: bool = False
     reboot_needed: bool = False
     phases: dict[str, int] = {}  # phase → ms
+    overrun: int = 0  # ms that it went on after its window had ended; put in by the agent
+    override_used: bool = False  # it began outside the host's enforced windows; put in by the agent
     log: str = ""  # the last 64 KiB
 
 

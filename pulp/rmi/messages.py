@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from pulp.common.calendar import Calendar
 from pulp.common.ids import CALL_ID
 from pulp.common.times import LAST
 
@@ -29,9 +30,41 @@ class Message(Struct, frozen=True, kw_only=True, tag_field="type"):
     v: int = PROTOCOL
 
 
-class WireWindow(Struct, frozen=True, kw_only=True):
+Missed = Literal["miss", "next", "grace"]
+"""What becomes of a call that could not start in its opening: it fails as `window-missed`, it is carried over to the next opening
+of its calendar, or it may still start for a while after the end."""
+
+
+class WireWindow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One opening, and the rule it comes from. What is beyond `begin` and `end` needs `window-rule`.
+
+    `cutoff_at`: no start from here on; absent: until the end. `calendar`: where the agent finds the next opening, in its own
+    zone; `next` needs one. `grace`: ms after the end in which the start may still happen. `expected`: ms that the work takes:
+    the agent starts it only if that ends before the cutoff, and prefers the longest of the last ten runs on this host; 0: not
+    looked at.
+    """
+
     begin: Ms
     end: Ms
+    cutoff_at: Ms | None = None
+    calendar: Calendar | None = None
+    missed: Missed = "miss"
+    grace: Ms = 0
+    expected: Ms = 0
+
+    @property
+    def ruled(self) -> bool:
+        """Is there more to it than an opening?"""
+        plain = WireWindow(begin=self.begin, end=self.end)
+        return self != plain
+
+
+class Override(Struct, frozen=True, kw_only=True):
+    """Work that changes an enforced host outside its own windows: an emergency, and who answers for it. Not after `until`."""
+
+    reason: str
+    by: str
+    until: Ms
 
 
 # --- server to agent ---
@@ -61,6 +94,7 @@ class Request(Message, frozen=True, kw_only=True, tag="request"):
     accept_by: Ms
     expires: Ms
     timeout: Ms  # ms of running
+    override: Override | UnsetType = UNSET  # needs `override`
 
 
 class Replan(Message, frozen=True, kw_only=True, tag="replan"):
@@ -85,6 +119,14 @@ class Confirm(Message, frozen=True, kw_only=True, tag="confirm"):
 class Renewed(Message, frozen=True, kw_only=True, tag="renewed"):
     certificate: str
     ca: list[str]
+
+
+class Keep(Message, frozen=True, kw_only=True, tag="keep"):
+    """The host's own calendar. While it is `enforced`, nothing changes the host outside of it. The newest plan number wins."""
+
+    plan: Count
+    enforced: bool
+    calendar: Calendar | None
 
 
 # --- agent to server ---
@@ -122,7 +164,9 @@ class Bye(Message, frozen=True, kw_only=True, tag="bye"):
 class Accepted(Message, frozen=True, kw_only=True, tag="accepted"):
     id: CallId
     state: Literal["held", "ready"]
-    starts: Ms | None = None  # when its window opens, for held calls
+    starts: Ms | None = (
+        None  # when its window opens, for held calls; sent again whenever that moves
+    )
 
 
 class Rejected(Message, frozen=True, kw_only=True, tag="rejected"):
@@ -193,7 +237,7 @@ class Renew(Message, frozen=True, kw_only=True, tag="renew"):
     csr: str
 
 
-ToAgent = Welcome | Request | Replan | Cancel | Query | Confirm | Renewed
+ToAgent = Welcome | Request | Replan | Cancel | Query | Confirm | Renewed | Keep
 ToServer = (
     Hello
     | Alive

@@ -9,7 +9,7 @@ from typing import Any
 from pulp.common.windows import Window
 from pulp.rmi.errors import Unsupported
 from pulp.rmi.interfaces import METHODS, Method
-from pulp.rmi.messages import WireWindow
+from pulp.rmi.messages import Override, WireWindow
 
 WINDOW = "window"
 """An agent that has it keeps `request.window` itself: it starts nothing before or after it, with or without contact."""
@@ -21,8 +21,14 @@ REPLAN = "replan"
 """`replan` moves a call that has not started to another window; the newest plan number wins."""
 GZIP = "gzip"
 """Bodies with content-encoding gzip are read."""
+WINDOW_RULE = "window-rule"
+"""More of a window than one opening: its cutoff, the calendar behind it, what becomes of a missed one, the expected duration."""
+ENFORCED_WINDOWS = "enforced-windows"
+"""`keep` is understood: outside the host's own calendar nothing changes the host, whoever asks."""
+OVERRIDE = "override"
+"""`request.override` lets one call change an enforced host outside its calendar; the result tells if it did."""
 
-FEATURES = frozenset({WINDOW, CANCEL, QUERY, REPLAN, GZIP})
+FEATURES = frozenset({WINDOW, CANCEL, QUERY, REPLAN, GZIP, WINDOW_RULE, ENFORCED_WINDOWS, OVERRIDE})
 """What this release has, at both ends; `hello.features` and `welcome.features`."""
 
 SINCE: Mapping[str, str] = {
@@ -31,6 +37,9 @@ SINCE: Mapping[str, str] = {
     QUERY: "0.1.0",
     REPLAN: "0.1.0",
     GZIP: "0.1.0",
+    WINDOW_RULE: "0.1.0",
+    ENFORCED_WINDOWS: "0.1.0",
+    OVERRIDE: "0.1.0",
     "Packages.install 1": "0.1.0",
     "Packages.update 1": "0.1.0",
     "Packages.remove 1": "0.1.0",
@@ -51,12 +60,15 @@ Going down it raises `Unsupported` where the older version cannot say the same.
 """
 
 
-def needs_of(*, window: Window | WireWindow | None) -> list[str]:
+def needs_of(*, window: Window | WireWindow | None, override: Override | None = None) -> list[str]:
     """What a request must name in `needs`: everything in it that restricts execution and that an older agent could ignore.
 
     Arguments are not in it: unknown ones are refused as such.
     """
-    return [WINDOW] if window is not None else []
+    needs = [WINDOW] if window is not None else []
+    if isinstance(window, WireWindow) and window.ruled:
+        needs.append(WINDOW_RULE)
+    return [*needs, OVERRIDE] if override is not None else needs
 
 
 def missing(needs: Iterable[str], features: Collection[str]) -> list[str]:

@@ -39,6 +39,11 @@ def _text(node: Any) -> Strategy:
     return st.from_regex(node.pattern, fullmatch=True) if node.pattern else texts
 
 
+def _bounds(node: Any) -> tuple[int, int]:
+    least, most = -(2**53), 2**53
+    return (least if node.ge is None else node.ge, most if node.le is None else node.le)
+
+
 def _mapping(node: Any) -> Strategy:
     return st.dictionaries(strategy_of(node.key_type), strategy_of(node.value_type), max_size=3)
 
@@ -51,7 +56,7 @@ def _struct(node: Any) -> Strategy:
 
 
 _MAKERS: dict[type, Callable[[Any], Strategy]] = {
-    kinds.IntType: lambda node: st.integers(node.ge, node.le),
+    kinds.IntType: lambda node: st.integers(*_bounds(node)),
     kinds.FloatType: lambda node: st.floats(node.ge, node.le),
     kinds.StrType: _text,
     kinds.BoolType: lambda node: st.booleans(),
@@ -60,6 +65,7 @@ _MAKERS: dict[type, Callable[[Any], Strategy]] = {
     kinds.AnyType: lambda node: json_values,
     kinds.LiteralType: lambda node: st.sampled_from(node.values),
     kinds.ListType: lambda node: st.lists(strategy_of(node.item_type), max_size=3),
+    kinds.VarTupleType: lambda node: st.lists(strategy_of(node.item_type), max_size=3).map(tuple),
     kinds.DictType: _mapping,
     kinds.UnionType: lambda node: st.one_of([strategy_of(member) for member in node.types]),
     kinds.StructType: _struct,
