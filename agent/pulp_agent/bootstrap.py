@@ -14,6 +14,7 @@ from pulp.common.times import SECOND
 from pulp.rmi.interfaces import Method
 from pulp.rmi.versions import FEATURES
 from pulp_agent import __version__, host
+from pulp_agent.call import Phase
 from pulp_agent.calls import CallTable
 from pulp_agent.config import AgentSettings
 from pulp_agent.daemon import Agent
@@ -67,7 +68,7 @@ async def _live(
     errands = Errands(home, parts.post)
     me = _me(registration, journal.id, await errands.offered_methods())
     executor = ProcessExecutor(home.jobs)
-    executor.sweep(keep=CallTable(records).open)
+    executor.sweep(keep=_begun(CallTable(records)))
     agent = Agent(me, records, journal, executor, HomeHousehold(home, errands))
     status = StatusFile(home, lambda: _status(parts, registration))
     link = LinkKeeper(AmqpConnector(home), seq=agent.durable_seq, changed=status.changed)
@@ -104,6 +105,11 @@ def _me(registration: Registration, journal_id: str, methods: dict[tuple[str, in
         confirm=registration.confirm,
         heartbeat=registration.heartbeat * SECOND,
     )
+
+
+def _begun(table: CallTable) -> set[str]:
+    """What a call that waits again has left behind is of no use."""
+    return {call.id for call in table.open.values() if call.phase is not Phase.WAITING}
 
 
 def _report(cuts: list[Cut]) -> None:

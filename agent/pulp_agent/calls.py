@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
+
+import msgspec
 
 from pulp.rmi.checks import TOMBSTONE
-from pulp.rmi.errors import Unsupported
-from pulp.rmi.interfaces import Lane
-from pulp.rmi.messages import CallStatus, Canceled, Failed, Final, Request, Succeeded, WireWindow
-from pulp.rmi.versions import newest
+from pulp.rmi.messages import Canceled, Failed, Final, Succeeded
+from pulp_agent.call import Call, Phase, Tombstone
+from pulp_agent.hours import Hours
 from pulp_agent.records import (
     AnyRecord,
     Began,
     Confirmed,
     Ended,
+    Kept,
+    Lasted,
+    Moved,
     Opening,
     ProfileKnown,
     Replanned,
@@ -27,70 +29,17 @@ RECENT_BYTES = 256 * 1024
 """Answers that are kept after their confirmation, so that a straggling repetition gets the very same one."""
 
 
-class Phase(Enum):
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-
-
-@dataclass(slots=True)
-class Call:
-    """One call that is not confirmed yet. `request` is None where the journal has lost it or never had it."""
-
-    id: str
-    request: Request | None = None
-    window: WireWindow | None = None
-    expires: int = 0
-    plan: int = 0
-    taken: int = 0
-    phase: Phase = Phase.WAITING
-    started: int | None = None
-    attempt: int = 0
-    final: Final | None = None
-    ended: int = 0
-
-    @property
-    def lane(self) -> Lane:
-        """HOST where the method is not known: the careful choice."""
-        if self.request is None:
-            return Lane.HOST
-        try:
-            return newest(self.path, self.request.version).lane
-        except Unsupported:
-            return Lane.HOST
-
-    @property
-    def path(self) -> str:
-        """Such as `Packages.install`; empty where the request is not known."""
-        return f"{self.request.class_}.{self.request.method}" if self.request else ""
-
-    def held(self, now: int) -> bool:
-        return self.phase is Phase.WAITING and self.window is not None and now < self.window.begin
-
-    def status(self, now: int) -> CallStatus:
-        if self.phase is Phase.WAITING:
-            return CallStatus(self.id, "held" if self.held(now) else "ready")
-        return CallStatus(self.id, "running" if self.phase is Phase.RUNNING else "done")
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """A confirmed call's id, kept so that it is never executed again."""
-
-    at: int
-    canceled: bool
-
-
 class CallTable:
     """Open calls in order of acceptance, tombstones, used windows, and the profile the server knows."""
 
     def __init__(self, records: Iterable[AnyRecord] = ()) -> None:
         self.open: dict[str, Call] = {}
         self.tombstones: dict[str, Tombstone] = {}
-        self.openings: dict[tuple[int, int], bool] = {}
+        self.hours = Hours()
         self.profile_hash: str | None = None
         self._recent: OrderedDict[str, Final] = OrderedDict()
         self._recent_bytes = 0
+        self._taken = 0
         for record in records:
             self.apply(record)
 
@@ -104,15 +53,14 @@ class CallTable:
         """A confirmed call's answer, where it is still kept."""
         return self._recent.get(call_id)
 
-    def spent(self, window: WireWindow | None) -> bool:
-        return window is not None and self.openings.get((window.begin, window.end), False)
-
     def apply(self, record: AnyRecord) -> None:
         match record:
             case Took():
                 self._took(record)
             case Replanned():
                 self._replanned(record)
+            case Moved():
+                self._moved(record)
             case Began():
                 self._began(record)
             case Ended():
@@ -120,8 +68,8 @@ class CallTable:
             case Confirmed():
                 for call_id in record.ids:
                     self._confirmed(call_id, record.at)
-            case Opening():
-                self.openings[record.begin, record.end] = record.closed
+            case Opening() | Lasted() | Kept():
+                self.hours.apply(record)
             case ProfileKnown():
                 self.profile_hash = record.hash
 
@@ -129,8 +77,10 @@ class CallTable:
         request = record.request
         if self.knows(request.id):
             return
+        self._taken += 1
         self.open[request.id] = Call(
             id=request.id,
+            order=self._taken,
             request=request,
             window=request.window,
             expires=request.expires,
@@ -143,6 +93,17 @@ class CallTable:
         if call and call.phase is Phase.WAITING:
             call.plan, call.window, call.expires = record.plan, record.window, record.expires
 
+    def _moved(self, record: Moved) -> None:
+        """Back to waiting, also for what had begun: it is not an execution of it any more."""
+        call = self.open.get(record.id)
+        if call is None or call.window is None or call.phase is Phase.DONE:
+            return
+        self.hours.missed(call.window, record.at)
+        call.phase, call.started, call.attempt, call.overrode = Phase.WAITING, None, 0, False
+        call.window = msgspec.structs.replace(
+            call.window, begin=record.begin, end=record.end, cutoff_at=record.cutoff_at
+        )
+
     def _began(self, record: Began) -> None:
         if record.id in self.tombstones:
             return
@@ -151,8 +112,9 @@ class CallTable:
             return
         call.phase, call.attempt = Phase.RUNNING, record.attempt
         call.started = record.at if call.started is None else call.started
+        call.overrode = call.overrode or record.overrode
         if call.window:
-            self.openings.setdefault((call.window.begin, call.window.end), False)
+            self.hours.used(call.window)
 
     def _ended(self, record: Ended) -> None:
         final = record.final
@@ -163,7 +125,7 @@ class CallTable:
             return
         call.phase, call.final, call.ended = Phase.DONE, final, record.at
         if call.window and isinstance(final, Failed) and final.code == "window-missed":
-            self.openings[call.window.begin, call.window.end] = True
+            self.hours.missed(call.window, record.at)
 
     def _confirmed(self, call_id: str, at: int) -> None:
         call = self.open.get(call_id)
@@ -189,13 +151,11 @@ class CallTable:
             del self.tombstones[call_id]
             dropped = self._recent.pop(call_id, None)
             self._recent_bytes -= _size(dropped) if dropped else 0
-        for span in [s for s, closed in self.openings.items() if closed and s[1] < before]:
-            del self.openings[span]
+        self.hours.prune(before)
 
     def snapshot(self) -> Iterator[AnyRecord]:
         """Records that add up to this very table; what the journal is compacted to."""
-        for (begin, end), closed in self.openings.items():
-            yield Opening(begin=begin, end=end, closed=closed)
+        yield from self.hours.snapshot()
         if self.profile_hash is not None:
             yield ProfileKnown(hash=self.profile_hash)
         for call_id, tombstone in self.tombstones.items():
@@ -215,10 +175,10 @@ class CallTable:
 def _history(call: Call) -> Iterator[AnyRecord]:
     if call.request is not None:
         yield Took(request=call.request, at=call.taken)
-        if call.plan != call.request.plan:
+        if call.plan != call.request.plan or call.window != call.request.window:
             yield Replanned(id=call.id, plan=call.plan, window=call.window, expires=call.expires)
     if call.started is not None:
-        yield Began(id=call.id, at=call.started, attempt=call.attempt)
+        yield Began(id=call.id, at=call.started, attempt=call.attempt, overrode=call.overrode)
     if call.final is not None:
         yield Ended(final=call.final, at=call.ended)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pulp.rmi.checks import calendar_fault
 from pulp.rmi.messages import (
     PROTOCOL,
     Alive,
@@ -15,6 +16,7 @@ from pulp.rmi.messages import (
     Cancel,
     Confirm,
     Hello,
+    Keep,
     Profile,
     Query,
     Renew,
@@ -24,7 +26,8 @@ from pulp.rmi.messages import (
     Welcome,
 )
 from pulp.rmi.versions import offer
-from pulp_agent.calls import CallTable, Phase
+from pulp_agent.call import Phase
+from pulp_agent.calls import CallTable
 from pulp_agent.desk import OFFSET_WARNS, Desk, Me
 from pulp_agent.events import (
     Accept,
@@ -53,7 +56,7 @@ from pulp_agent.events import (
 )
 from pulp_agent.execution import Execution
 from pulp_agent.intake import Intake
-from pulp_agent.records import Confirmed, ProfileKnown
+from pulp_agent.records import Confirmed, Kept, ProfileKnown
 
 
 class Core:
@@ -141,6 +144,8 @@ class Core:
                 self._intake.query(call_id)
             case Confirm(ids=ids):
                 self._confirm(ids)
+            case Keep() as keep:
+                self._keep(keep)
             case Welcome() as welcome:
                 self._welcome(welcome)
             case Renewed(certificate=certificate, ca=ca):
@@ -175,7 +180,19 @@ class Core:
         for message in (self._profile, self._renewal):
             if message is not None:
                 desk.send(message)
-        self._execution.pump()
+        self._execution.judge_anew()
+
+    def _keep(self, keep: Keep) -> None:
+        """The newest plan wins, also over what came in an earlier life of this agent."""
+        desk, known = self._desk, self.table.hours.keep
+        if known is not None and keep.plan <= known.plan:
+            return
+        if keep.calendar is not None and (
+            fault := calendar_fault(keep.calendar, now=desk.at.wall, host_zone=desk.me.timezone)
+        ):
+            desk.log("error", "This host's own windows cannot be read here", problem=fault)
+        desk.append(Kept(plan=keep.plan, enforced=keep.enforced, calendar=keep.calendar))
+        self._execution.judge_anew()
 
     def _confirm(self, ids: Sequence[str]) -> None:
         """A loss of this record only makes the final come twice."""

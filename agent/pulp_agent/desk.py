@@ -10,7 +10,8 @@ from pulp.common.times import MINUTE
 from pulp.rmi.fit import fit
 from pulp.rmi.interfaces import Method
 from pulp.rmi.messages import Accepted, Final, Started, ToServer
-from pulp_agent.calls import Call, CallTable, Phase
+from pulp_agent.call import Call, Phase
+from pulp_agent.calls import CallTable
 from pulp_agent.events import Append, Command, Instant, Log, Send
 from pulp_agent.records import AnyRecord, Ended
 
@@ -87,9 +88,9 @@ class Desk:
         if call.final is not None:
             self.send(call.final)
         elif call.phase is Phase.WAITING:
-            held = call.held(self.at.wall)
-            starts = call.window.begin if held and call.window else None
-            self.send(Accepted(id=call.id, state="held" if held else "ready", starts=starts))
+            starts = call.starts(self.at.wall)
+            state: Literal["held", "ready"] = "ready" if starts is None else "held"
+            self.send(Accepted(id=call.id, state=state, starts=starts))
         else:
             self.send(Accepted(id=call.id, state="ready"))
             self.send(Started(id=call.id, at=call.started or 0))

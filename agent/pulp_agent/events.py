@@ -12,8 +12,11 @@ from pulp.rmi.errors import RemoteCallError
 from pulp.rmi.messages import InstalledPackage, ToAgent, ToServer
 from pulp_agent.records import AnyRecord
 
-Decision = Literal["commit", "cancel", "timeout"]
+Decision = Literal["commit", "cancel", "timeout", "late"]
 """What was decided first about an execution: its point of no return, or that it is given up and why."""
+
+LATE = "late"
+"""The code of a job that came to its point of no return when its window had closed; never sent to the server as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,8 @@ class Accept:
 @dataclass(frozen=True, slots=True)
 class StartJob:
     """Run `method` (such as `Packages.install`) in a process of its own. `timeout` is ms of running. `resumed`: an earlier
-    process of this execution is gone, and after a power cut nobody knows how far it came."""
+    process of this execution is gone, and after a power cut nobody knows how far it came. `commit_before`: from that moment on
+    (ms UTC) it may not begin to change anything."""
 
     id: str
     method: str
@@ -206,6 +210,7 @@ class StartJob:
     args: bytes
     timeout: int
     resumed: bool = False
+    commit_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,22 @@
-"""Core: when calls start, and what becomes of their jobs (docs/WIRE.md, rules 2, 4 and 8)."""
+"""Core: when calls start, and what becomes of their jobs (docs/WIRE.md, rules 2, 4 and 8 to 10)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pulp.common.times import SECOND
-from pulp.rmi.interfaces import REBOOT
-from pulp.rmi.messages import Canceled, Failed, Final, Started, Succeeded, TooLate
-from pulp_agent.calls import Call, Phase
+from pulp.rmi.interfaces import Lane
+from pulp.rmi.messages import Canceled, Failed, Final, Request, Started, TooLate
+from pulp_agent.agenda import Agenda
+from pulp_agent.call import UNTOLD, Call, Phase
 from pulp_agent.desk import Desk
 from pulp_agent.events import (
+    LATE,
     AdoptJob,
     CancelDecided,
     CancelJob,
     Failure,
+    ForgetJobs,
     JobEnded,
     JobLost,
     JobProgressed,
@@ -21,65 +24,117 @@ from pulp_agent.events import (
     StartJob,
     WakeAt,
 )
-from pulp_agent.gate import Closed, Open, Wait, judge
+from pulp_agent.finals import final_of, final_of_lost
+from pulp_agent.gate import Closed, Open, Wait
+from pulp_agent.judging import Judge
 from pulp_agent.lane import Lanes
+from pulp_agent.missing import Missing
 from pulp_agent.pacing import Pacer
-from pulp_agent.records import Began, Opening
+from pulp_agent.records import Began, Lasted, Opening
 
-RESUMPTIONS = 3
 TIMEOUT_GRACE = 10 * SECOND
 """A job knows its own deadline; this much later the agent gives it up, if it has not begun to commit."""
-NEVER_RESUMED = frozenset({REBOOT.path})
 
 
 @dataclass(slots=True)
 class _Run:
-    """What is known of a running job only as long as this process lives."""
+    """What is known of a running job only as long as this process lives. Times are of the monotonic clock, in ms."""
 
     pacer: Pacer
+    began: int
     deadline: int | None
+    whole: bool
     cancel_asked: bool = False
 
 
-@dataclass(slots=True)
 class Execution:
     """Starts what may start, watches what runs. Every turn that changes anything ends in `pump`."""
 
-    desk: Desk
-    _lanes: Lanes = field(default_factory=Lanes)
-    _runs: dict[str, _Run] = field(default_factory=dict)
-    _wake: int | None = None
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._judge = Judge(desk)
+        self._lanes = Lanes()
+        self._missing = Missing(desk, self._judge, self._lanes)
+        self._agenda = Agenda()
+        self._runs: dict[str, _Run] = {}
+        self._wake: int | None = None
 
     def begin(self) -> None:
         """After the journal was read: take up what was running."""
+        self._missing.since = self.desk.at.wall
         for call in self.desk.table.in_phase(Phase.RUNNING):
-            self._enter(call)
+            self._enter(call, whole=False)
             self.desk.out.append(AdoptJob(call.id))
+        self.judge_anew()
+
+    def judge_anew(self) -> None:
+        """All that wait: what they were judged by has changed for all of them."""
+        for call in self.desk.table.in_phase(Phase.WAITING):
+            self._place(call)
+        self.pump()
+
+    def refusal(self, request: Request) -> Final | None:
+        """For a request that can be read, but will not be taken."""
+        outside = self._judge.refusal(request)
+        if outside is not None or request.window is None:
+            return outside
+        return self.skew_refusal(request.id)
+
+    def placed(self, call: Call) -> None:
+        """A call that has just been taken, or has got another plan: the server is told where it stands."""
+        call.told = UNTOLD
+        self._place(call)
+        self.pump()
+
+    def withdraw(self, call: Call) -> None:
+        self._end(call, Canceled(id=call.id))
         self.pump()
 
     def pump(self) -> None:
-        """Start and end what is due, in order of acceptance, and ask to be woken for the rest."""
+        """Look at what is due, start whose turn it is, in order of acceptance, and ask to be woken for the rest."""
         self._close_openings()
-        for call in self.desk.table.in_phase(Phase.WAITING):
-            self._consider(call)
+        while (call_id := self._agenda.take_due(self.desk.at.wall)) is not None:
+            self._place(self.desk.table.open[call_id])
+        for lane in (Lane.HOST, Lane.READ):
+            self._fill(lane)
         self._set_wake()
 
-    def _consider(self, call: Call) -> None:
-        verdict = self._judge(call)
-        if isinstance(verdict, Wait):
-            return
-        refusal = self.skew_refusal(call.id) if call.window else None
-        if refusal is not None:
-            self.desk.end(refusal)
-        elif isinstance(verdict, Closed):
-            self._fail(call, verdict.code, verdict.message)
-        elif self._lanes.admits(call.lane):
-            self._start(call)
+    def _fill(self, lane: Lane) -> None:
+        while self._lanes.admits(lane) and (call_id := self._agenda.first(lane)) is not None:
+            call = self.desk.table.open[call_id]
+            if self._place(call):
+                self._start(call)
 
-    def _judge(self, call: Call) -> Wait | Open | Closed:
-        spent = self.desk.table.spent(call.window)
-        now = self.desk.at.wall
-        return judge(window=call.window, expires=call.expires, now=now, spent=spent)
+    def _place(self, call: Call) -> bool:
+        """Judge a waiting call, and put it where it belongs. Whether it may start now."""
+        verdict = self._judge.verdict(call)
+        while not isinstance(verdict, Wait):
+            refusal = self.skew_refusal(call.id) if self._judge.timed(call) else None
+            if refusal is not None:
+                self._end(call, refusal)
+                return False
+            if isinstance(verdict, Open):
+                self._agenda.line_up(call, verdict.closes)
+                self._tell(call, None)
+                return True
+            if not self._missing.carry_over(call):
+                self._end(call, self._missing.final(call, verdict))
+                return False
+            verdict = self._judge.verdict(call)
+        self._agenda.hold(call, verdict.until)
+        self._tell(call, verdict.opens)
+        return False
+
+    def _tell(self, call: Call, opens: int | None) -> None:
+        """The server hears of every opening that a call waits for; that it has come is told by the start."""
+        call.opens = opens
+        if call.told == UNTOLD or (opens is not None and opens != call.told):
+            call.told = opens
+            self.desk.tell(call)
+
+    def _end(self, call: Call, final: Final) -> None:
+        self._agenda.drop(call.id)
+        self.desk.end(final)
 
     def skew_refusal(self, call_id: str) -> Failed | None:
         """The answer to windowed work while this host's clock cannot be trusted: when it comes, and when it would start."""
@@ -90,19 +145,19 @@ class Execution:
         message = f"This host's clock is {seconds} s {way} the server's; set it right, then retry."
         return Failed(id=call_id, code="clock-skew", message=message)
 
-    def _fail(self, call: Call, code: str, message: str) -> None:
-        self.desk.end(Failed(id=call.id, code=code, message=message))
-
     def _start(self, call: Call) -> None:
-        self.desk.append(Began(id=call.id, at=self.desk.at.wall))
-        self.desk.send(Started(id=call.id, at=self.desk.at.wall))
+        at, overrode = self.desk.at.wall, self._judge.overriding(call)
+        self._agenda.drop(call.id)
+        self.desk.append(Began(id=call.id, at=at, overrode=overrode))
+        self.desk.send(Started(id=call.id, at=at))
         self._enter(call)
         self._launch(call, resumed=False)
 
-    def _enter(self, call: Call, pacer: Pacer | None = None) -> None:
-        """A resumed call keeps its pacer, so that its percent does not fall."""
+    def _enter(self, call: Call, pacer: Pacer | None = None, *, whole: bool = True) -> None:
+        """A resumed call keeps its pacer, so that its percent does not fall. `whole`: this is its begin."""
         self._lanes.enter(call.id, call.lane)
-        self._runs[call.id] = _Run(pacer or Pacer(call.id), self._deadline(call))
+        mono, deadline = self.desk.at.mono, self._deadline(call)
+        self._runs[call.id] = _Run(pacer or Pacer(call.id), mono, deadline, whole)
 
     def _deadline(self, call: Call) -> int | None:
         """Counted from here: a resumed execution gets its whole time again, for it has to repair first."""
@@ -121,6 +176,7 @@ class Execution:
                     args=bytes(request.args),
                     timeout=request.timeout,
                     resumed=resumed,
+                    commit_before=self._judge.commit_before(call),
                 )
             )
 
@@ -141,13 +197,37 @@ class Execution:
         call = self._running(event.id)
         if call is None:
             return
-        run, final = self._leave(call), _final(call, event)
+        run, outcome = self._leave(call), event.outcome
+        if isinstance(outcome, Failure) and outcome.code == LATE:
+            self._late(call, canceled=run.cancel_asked)
+        else:
+            self._answer(call, event, run)
+        self.pump()
+
+    def _answer(self, call: Call, event: JobEnded, run: _Run) -> None:
+        final = final_of(call, event)
         if run.cancel_asked and not isinstance(final, Canceled):
             self.desk.send(TooLate(id=call.id, of="cancel"))
+        self._note_length(call, event, run)
         self.desk.end(final)
         if event.outcome.changed:
             self.desk.out.append(ReadProfile())
-        self.pump()
+
+    def _note_length(self, call: Call, event: JobEnded, run: _Run) -> None:
+        """Runs that did nothing say nothing of the next one."""
+        if event.outcome.changed and run.whole and call.changes_host:
+            lasted = Lasted(method=call.path, ms=self.desk.at.mono - run.began)
+            self.desk.append(lasted, sync=False)
+
+    def _late(self, call: Call, *, canceled: bool) -> None:
+        """It came to its point of no return too late, or died before it, and has changed nothing."""
+        if canceled:
+            self.desk.end(Canceled(id=call.id))
+        elif self._missing.carry_over(call):
+            self.desk.out.append(ForgetJobs([call.id]))
+            self._place(call)
+        else:
+            self.desk.end(self._missing.late(call))
 
     def lost(self, event: JobLost) -> None:
         """The process died without an answer: resume the same execution, or say what is known."""
@@ -155,23 +235,25 @@ class Execution:
         if call is None:
             return
         run = self._leave(call)
-        final = _final_of_lost(call, event, self.desk.at.wall) or self._not_now(call, event)
+        final = final_of_lost(call, event, self.desk.at.wall)
         if final is not None:
             self.desk.end(final)
+        elif event.decision == "late":
+            self._late(call, canceled=run.cancel_asked)
         else:
-            self._resume(call, event, run.pacer)
+            self._go_on(call, event, run.pacer)
         self.pump()
 
-    def _not_now(self, call: Call, event: JobLost) -> Final | None:
+    def _go_on(self, call: Call, event: JobLost, pacer: Pacer) -> None:
         """As long as nothing was changed, going on is a start like any other: in its window, and before it expires."""
-        verdict = self._judge(call)
+        verdict = self._judge.verdict(call)
         if event.decision == "commit" or isinstance(verdict, Open):
-            return None
-        code, message = "interrupted", "Its process died, and its window is not open now."
-        if isinstance(verdict, Closed):
-            code, message = verdict.code, verdict.message
-        now = self.desk.at.wall
-        return Failed(id=call.id, code=code, message=message, started=call.started, finished=now)
+            self._resume(call, event, pacer)
+        elif isinstance(verdict, Closed) and self._missing.carry_over(call):
+            self.desk.out.append(ForgetJobs([call.id]))
+            self._place(call)
+        else:
+            self.desk.end(self._missing.broken_off(call, verdict))
 
     def _resume(self, call: Call, event: JobLost, pacer: Pacer) -> None:
         attempt = call.attempt + 1
@@ -183,7 +265,7 @@ class Execution:
             began=event.began,
         )
         self.desk.append(Began(id=call.id, at=self.desk.at.wall, attempt=attempt))
-        self._enter(call, pacer)
+        self._enter(call, pacer, whole=False)
         self._launch(call, resumed=True)
 
     def _running(self, call_id: str) -> Call | None:
@@ -218,8 +300,8 @@ class Execution:
 
     def _close_openings(self) -> None:
         now = self.desk.at.wall
-        for (begin, end), closed in list(self.desk.table.openings.items()):
-            if not closed and now >= end:
+        for begin, end in sorted(self.desk.table.hours.unclosed):
+            if now >= end:
                 self.desk.append(Opening(begin=begin, end=end, closed=True), sync=False)
 
     def _set_wake(self) -> None:
@@ -229,46 +311,8 @@ class Execution:
             self.desk.out.append(WakeAt(wake))
 
     def _wakes(self) -> list[int]:
-        at, table = self.desk.at, self.desk.table
-        verdicts = map(self._judge, table.in_phase(Phase.WAITING))
-        wakes = [_boundary(v) for v in verdicts if not isinstance(v, Closed)]
-        wakes += [end for (_, end), closed in table.openings.items() if not closed]
+        at, look = self.desk.at, self._agenda.next_look()
+        wakes = [] if look is None else [look]
+        wakes += [end for _, end in self.desk.table.hours.unclosed]
         monos = [m for run in self._runs.values() for m in (run.deadline, run.pacer.due())]
         return wakes + [at.wall + max(0, mono - at.mono) for mono in monos if mono is not None]
-
-
-def _boundary(verdict: Wait | Open) -> int:
-    return verdict.until if isinstance(verdict, Wait) else verdict.closes
-
-
-def _final(call: Call, event: JobEnded) -> Final:
-    outcome, started = event.outcome, call.started or event.outcome.finished
-    if not isinstance(outcome, Failure):
-        return Succeeded(
-            id=call.id, value=outcome.value, started=started, finished=outcome.finished
-        )
-    if outcome.code == "canceled":
-        return Canceled(id=call.id)
-    return Failed(
-        id=call.id,
-        code=outcome.code,
-        message=outcome.message,
-        details=outcome.details,
-        started=started,
-        finished=outcome.finished,
-    )
-
-
-def _final_of_lost(call: Call, event: JobLost, now: int) -> Final | None:
-    """The answer for an execution that died, None where it is to be resumed."""
-    if event.decision == "cancel":
-        return Canceled(id=call.id)
-    if event.decision == "timeout":
-        code, message = "timeout", "It ran out of time and was stopped before it changed anything."
-    elif call.request is None or call.path in NEVER_RESUMED:
-        code, message = "interrupted", "Its process died, and it cannot be resumed."
-    elif call.attempt >= RESUMPTIONS:
-        code, message = "interrupted", f"Its process died {RESUMPTIONS + 1} times; it was given up."
-    else:
-        return None
-    return Failed(id=call.id, code=code, message=message, started=call.started, finished=now)

@@ -20,9 +20,10 @@ from pulp.rmi.messages import (
     TooLate,
     Unknown,
 )
-from pulp_agent.calls import Call, Phase
+from pulp_agent.call import Call, Phase
 from pulp_agent.desk import Desk
 from pulp_agent.execution import Execution
+from pulp_agent.gate import latest_end
 from pulp_agent.records import Replanned, Took
 
 
@@ -52,11 +53,15 @@ class Intake:
             expected, found = f"consumer: {names}", request.consumer[:200]
             return Rejected(id=request.id, code="bad-arguments", expected=expected, found=found)
         checked = check_request(
-            request, features=me.features, methods=me.methods, now=self._desk.server_now
+            request,
+            features=me.features,
+            methods=me.methods,
+            now=self._desk.server_now,
+            host_zone=me.timezone,
         )
         if not isinstance(checked, Rejected):
-            return self._execution.skew_refusal(request.id) if window else None
-        if checked.code == "expired" and window and self._desk.at.wall >= window.end:
+            return self._execution.refusal(request)
+        if checked.code == "expired" and window and self._desk.at.wall >= latest_end(window):
             message = f"The request came when its window had closed at {format_time(window.end)}."
             return Failed(id=request.id, code="window-missed", message=message)
         return checked
@@ -72,8 +77,7 @@ class Intake:
     def _take(self, request: Request) -> None:
         own = msgspec.structs.replace(request, args=request.args.copy())
         self._desk.append(Took(request=own, at=self._desk.at.wall))
-        self._desk.tell(self._desk.table.open[request.id])
-        self._execution.pump()
+        self._execution.placed(self._desk.table.open[request.id])
 
     def replan(self, replan: Replan) -> None:
         """The newest plan wins; a call that has started is beyond plans."""
@@ -93,8 +97,9 @@ class Intake:
                     id=call.id, plan=replan.plan, window=replan.window, expires=replan.expires
                 )
             )
-        self._desk.tell(call)
-        self._execution.pump()
+            self._execution.placed(call)
+        else:
+            self._desk.tell(call)
 
     def cancel(self, call_id: str) -> None:
         """Beats any plan. One that overtakes its request leaves the answer for it."""
@@ -102,8 +107,7 @@ class Intake:
         if call is None and not self._desk.table.knows(call_id):
             self._desk.end(Canceled(id=call_id))
         elif call is not None and call.phase is Phase.WAITING:
-            self._desk.end(Canceled(id=call_id))
-            self._execution.pump()
+            self._execution.withdraw(call)
         elif call is not None and call.phase is Phase.RUNNING:
             self._execution.cancel(call)
         else:

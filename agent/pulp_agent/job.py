@@ -19,7 +19,7 @@ from msgspec import Raw, Struct
 
 from pulp.common import failpoints
 from pulp.common.failpoints import failpoint
-from pulp_agent.events import Failure, Outcome, Success, no_details
+from pulp_agent.events import LATE, Failure, Outcome, Success, no_details
 from pulp_agent.handlers.base import HandlerError, Job
 from pulp_agent.spool import Spool
 
@@ -33,11 +33,14 @@ _READ_TIMEOUT = 600_000  # ms
 class SpoolJob:
     """The handler's side of an execution (`handlers.base.Job`), on the files of its spool folder."""
 
-    def __init__(self, spool: Spool, *, timeout: int, resumed: bool) -> None:
+    def __init__(
+        self, spool: Spool, *, timeout: int, resumed: bool, commit_before: int | None = None
+    ) -> None:
         self.id = spool.id
         self.resumed = resumed
         self.spool = str(spool.path)
         self._files = spool
+        self._commit_before = commit_before
         self._deadline = time.monotonic() + timeout / 1000
         self._percent = 0.0
         self._phase = ""
@@ -56,12 +59,15 @@ class SpoolJob:
             traceback.print_exc()
 
     def canceled(self) -> bool:
-        return self._files.decision() in ("cancel", "timeout")
+        return self._files.decision() in ("cancel", "timeout", "late")
 
     def begin_commit(self) -> bool:
-        won = self._files.decide("commit") == "commit"
+        won = self._files.decide("late" if self._late() else "commit") == "commit"
         failpoint("job.commit.decided")
         return won
+
+    def _late(self) -> bool:
+        return self._commit_before is not None and _now() >= self._commit_before
 
     def remaining(self) -> float:
         return self._deadline - time.monotonic()
@@ -115,7 +121,12 @@ def _run(spool: Spool) -> Outcome:
     """Exactly one outcome. A traceback goes to the local log only."""
     try:
         request = spool.request()
-        job = SpoolJob(spool, timeout=request.timeout, resumed=request.resumed)
+        job = SpoolJob(
+            spool,
+            timeout=request.timeout,
+            resumed=request.resumed,
+            commit_before=request.commit_before,
+        )
         value = _call(request.method, request.version, request.args, job, spool.path.parent)
         return Success(value, _now(), changed=_changed(value))
     except HandlerError as error:
@@ -136,10 +147,10 @@ def _call(path: str, version: int, args: Raw, job: Job, jobs: Path) -> Raw:
 
 
 def _failure(spool: Spool, error: HandlerError) -> Failure:
-    """A job that gave up because its time was over says so, though to the handler it looked like a cancel."""
-    code = error.code
-    if code == "canceled" and spool.decision() == "timeout":
-        code = "timeout"
+    """A job that gave up because its time or its window was over says so, though to the handler it looked like a cancel."""
+    code, decision = error.code, spool.decision()
+    if code == "canceled" and decision in ("timeout", "late"):
+        code = LATE if decision == "late" else "timeout"
     details = _details(error.details)
     return Failure(code, str(error), _now(), details, changed=_changed(details))
 

@@ -14,6 +14,11 @@ class Lanes:
         self._host: str | None = None
         self._reads: set[str] = set()
 
+    @property
+    def busy_with(self) -> str | None:
+        """The call that changes the host now."""
+        return self._host
+
     def admits(self, lane: Lane) -> bool:
         if lane is Lane.HOST:
             return self._host is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from pulp.common.calendar import Calendar
 from pulp.rmi.messages import Final, Request, WireWindow
 
 
@@ -26,11 +27,23 @@ class Replanned(Record, frozen=True, kw_only=True, tag="replanned"):
 
 
 class Began(Record, frozen=True, kw_only=True, tag="began"):
-    """An execution's process is about to be started: the first (`attempt` 0) or one that resumes it."""
+    """An execution's process is about to be started: the first (`attempt` 0) or one that resumes it. `overrode`: outside of the
+    host's own windows, which its override allows."""
 
     id: str
     at: int
     attempt: int = 0
+    overrode: bool = False
+
+
+class Moved(Record, frozen=True, kw_only=True, tag="moved"):
+    """The call has missed its opening, or was too late in it and has changed nothing: it waits for this one now."""
+
+    id: str
+    at: int
+    begin: int
+    end: int
+    cutoff_at: int | None
 
 
 class Ended(Record, frozen=True, kw_only=True, tag="ended"):
@@ -55,10 +68,27 @@ class Opening(Record, frozen=True, kw_only=True, tag="opening"):
     closed: bool
 
 
+class Lasted(Record, frozen=True, kw_only=True, tag="lasted"):
+    """A run of this method took so many ms; the last ten are remembered."""
+
+    method: str
+    ms: int
+
+
+class Kept(Record, frozen=True, kw_only=True, tag="kept"):
+    """The host's own calendar, as the newest `keep` says."""
+
+    plan: int
+    enforced: bool
+    calendar: Calendar | None
+
+
 class ProfileKnown(Record, frozen=True, kw_only=True, tag="profile"):
     """The server has the package profile with this hash."""
 
     hash: str
 
 
-AnyRecord = Took | Replanned | Began | Ended | Confirmed | Opening | ProfileKnown
+AnyRecord = (
+    Took | Replanned | Moved | Began | Ended | Confirmed | Opening | Lasted | Kept | ProfileKnown
+)

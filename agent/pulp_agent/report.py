@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from pulp.common.times import SECOND, format_duration, format_time
-from pulp_agent.calls import Call, CallTable
+from pulp_agent.call import Call
+from pulp_agent.calls import CallTable
 from pulp_agent.home import Home
 from pulp_agent.journal import read_records
 from pulp_agent.status import Status, read_status, runs

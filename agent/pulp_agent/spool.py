@@ -3,7 +3,7 @@
 request.json  what to run                      (agent, before the start)
 lock          held (flock) while the job lives; says its process id
 progress      the newest progress              (job; replaced, may be lost)
-decision      commit, cancel or timeout: whoever links it first has decided, for all attempts
+decision      commit, cancel, timeout or late: whoever links it first has decided, for all attempts
 result.json   the outcome                      (job; on disk before the job ends)
 """
 
@@ -23,11 +23,11 @@ from pulp_agent.files import sync_directory, write_atomically, write_whole
 
 SETTINGS = ".settings.json"
 """In the folder of all jobs: the settings of package work. No call's id begins with a dot."""
-DECISIONS: frozenset[Decision] = frozenset({"commit", "cancel", "timeout"})
+DECISIONS: frozenset[Decision] = frozenset({"commit", "cancel", "timeout", "late"})
 
 
 class JobRequest(Struct, frozen=True, kw_only=True):
-    """request.json; `timeout` in ms of running."""
+    """request.json; `timeout` in ms of running, `commit_before` in ms UTC."""
 
     id: str
     method: str
@@ -35,6 +35,7 @@ class JobRequest(Struct, frozen=True, kw_only=True):
     args: Raw
     timeout: int
     resumed: bool
+    commit_before: int | None = None
 
 
 class _Progress(Struct, frozen=True):
@@ -86,6 +87,7 @@ class Spool:
             args=Raw(start.args),
             timeout=start.timeout,
             resumed=start.resumed,
+            commit_before=start.commit_before,
         )
         data = _encoder.encode(request)
         write_atomically(self.path / "request.json", data, sync=False)

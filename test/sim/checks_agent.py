@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pulp_agent.calls import Call, CallTable, Phase
+from pulp_agent.call import Call, Phase
+from pulp_agent.calls import CallTable
 from pulp_agent.events import Outcome, StartJob
 from pulp_agent.records import AnyRecord
 

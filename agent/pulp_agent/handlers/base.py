@@ -46,7 +46,8 @@ class Job(Protocol):
         """A cancel was asked for before the commit: stop now and raise HandlerError("canceled", ...)."""
 
     def begin_commit(self) -> bool:
-        """The point of no return, decided atomically against a cancel: False means that a cancel came first."""
+        """The point of no return, decided atomically against a cancel: False means that one came first, or that the window
+        has closed; either way the handler stops as for a cancel."""
 
     def remaining(self) -> float:
         """Seconds of running that are left of the call's timeout."""

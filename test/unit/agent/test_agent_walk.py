@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 from agent_plays import T0, Play, failure, request, success, windowed
-from pulp_agent.calls import Call, CallTable, Phase
+from pulp_agent.call import Call, Phase
+from pulp_agent.calls import CallTable
 from pulp_agent.events import (
     Begun,
     CancelDecided,

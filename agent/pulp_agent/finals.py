@@ -1,0 +1,73 @@
+"""The one final answer that an execution comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from pulp.rmi.errors import Unsupported
+from pulp.rmi.interfaces import REBOOT, PackagesResult
+from pulp.rmi.messages import Canceled, Failed, Final, Succeeded
+from pulp.rmi.versions import newest
+from pulp_agent.call import Call
+from pulp_agent.events import Failure, JobEnded, JobLost
+
+RESUMPTIONS = 3
+NEVER_RESUMED = frozenset({REBOOT.path})
+
+
+def final_of(call: Call, event: JobEnded) -> Final:
+    outcome, started = event.outcome, call.started or event.outcome.finished
+    if not isinstance(outcome, Failure):
+        value = _noted(call, outcome.value, outcome.finished)
+        return Succeeded(id=call.id, value=value, started=started, finished=outcome.finished)
+    if outcome.code == "canceled":
+        return Canceled(id=call.id)
+    return Failed(
+        id=call.id,
+        code=outcome.code,
+        message=outcome.message,
+        details=_noted(call, outcome.details, outcome.finished),
+        started=started,
+        finished=outcome.finished,
+    )
+
+
+def _noted(call: Call, value: Raw, finished: int) -> Raw:
+    """What a handler cannot know of its result: how far it ran past its window, and whether it overrode the host's own."""
+    overrun = max(0, finished - call.window.end) if call.window else 0
+    notes = {"overrun": overrun, "override_used": call.overrode}
+    if not any(notes.values()) or not _of_packages(call):
+        return value
+    data: Any = msgspec.json.decode(value)
+    if not isinstance(data, dict):
+        return value
+    return Raw(msgspec.json.encode(data | {k: v for k, v in notes.items() if v}))
+
+
+def _of_packages(call: Call) -> bool:
+    if call.request is None:
+        return False
+    try:
+        return newest(call.path, call.request.version).result is PackagesResult
+    except Unsupported:
+        return False
+
+
+def final_of_lost(call: Call, event: JobLost, now: int) -> Final | None:
+    """The answer for an execution that died, None where it is to be resumed, or is late."""
+    if event.decision == "cancel":
+        return Canceled(id=call.id)
+    if event.decision == "timeout":
+        code, message = "timeout", "It ran out of time and was stopped before it changed anything."
+    elif event.decision == "late":
+        return None
+    elif call.request is None or call.path in NEVER_RESUMED:
+        code, message = "interrupted", "Its process died, and it cannot be resumed."
+    elif call.attempt >= RESUMPTIONS:
+        code, message = "interrupted", f"Its process died {RESUMPTIONS + 1} times; it was given up."
+    else:
+        return None
+    return Failed(id=call.id, code=code, message=message, started=call.started, finished=now)
