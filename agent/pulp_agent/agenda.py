@@ -54,14 +54,13 @@ class Agenda:
             heappop(self._due)
         return self._due[0][0] if self._due else None
 
-    def take_due(self, now: int) -> str | None:
-        """A call that is to be looked at now, each one once."""
-        moment = self.next_look()
-        if moment is None or moment > now:
-            return None
-        _, _, call_id = heappop(self._due)
-        del self._moments[call_id]
-        return call_id
+    def take_due(self, now: int) -> list[str]:
+        """The calls that are to be looked at now."""
+        due = []
+        while (moment := self.next_look()) is not None and moment <= now:
+            due.append(heappop(self._due)[2])
+            del self._moments[due[-1]]
+        return due
 
     def first(self, lane: Lane) -> str | None:
         """Whose turn it is."""

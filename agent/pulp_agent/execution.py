@@ -93,7 +93,7 @@ class Execution:
     def pump(self) -> None:
         """Look at what is due, start whose turn it is, in order of acceptance, and ask to be woken for the rest."""
         self._close_openings()
-        while (call_id := self._agenda.take_due(self.desk.at.wall)) is not None:
+        for call_id in self._agenda.take_due(self.desk.at.wall):
             self._place(self.desk.table.open[call_id])
         for lane in (Lane.HOST, Lane.READ):
             self._fill(lane)

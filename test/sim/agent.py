@@ -202,6 +202,7 @@ class AgentProcess(Process):
             confirm="outcome",
         )
         executor, household = SimExecutor(host, self), _Household(host, self)
+        executor.sweep()
         self.daemon = Agent(me, journal.records(), journal, executor, household, clock=host.instant)
         self.link = LinkKeeper(
             _Connector(host, self, self.network),

@@ -25,6 +25,7 @@ from pulp.rmi.messages import (
     Request,
     Started,
     Unknown,
+    WireWindow,
 )
 from pulp.server.domain.history import HistoryType
 from sim.host import Folder, Host
@@ -135,9 +136,9 @@ class AgentChecks(Rules):
             self.broken("7 nothing starts after it expired", wall, call)
         if window is None:
             return
-        if not window.begin <= wall < window.end:
+        if not window.begin <= wall < _closes(window):
             self.broken("7 nothing starts outside its window", wall, call)
-        seen = host.used.setdefault((window.begin, window.end), None)
+        seen = host.used.setdefault((window.begin, _over(window)), None)
         if seen is not None and self.world.now - seen > CLOSING:
             self.broken("7 a window that was seen to close stays closed", wall, call)
 
@@ -158,6 +159,12 @@ class AgentChecks(Rules):
         beside = [i for i in others if i in spool and _changes_host(spool[i])]
         if beside and _changes_host(folder):
             self.broken("3 calls that change the host run one at a time", call_id, beside)
+
+    def job_commits(self, host: Host, call_id: str) -> None:
+        """For the first time: the point of no return."""
+        call = host.index.open.get(call_id)
+        if call is not None and call.window is not None and host.wall >= _closes(call.window):
+            self.broken("7 nothing is changed that is late in its window", host.wall, call)
 
     def transaction(self, host: Host, call_id: str) -> None:
         self.executions += 1
@@ -182,6 +189,9 @@ class AgentChecks(Rules):
             return
         uow = self.disk.look()
         for call_id in ids:
+            call = host.index.open.get(call_id)
+            if call is not None and call.phase is Phase.WAITING:
+                continue  # what had begun has changed nothing, and waits for another opening
             record = uow.tasks.get(call_id)
             kept = {e.type for e in uow.history.of_task(call_id)}
             orphan = record is None and HistoryType.ORPHAN_RESULT in kept
@@ -192,6 +202,17 @@ class AgentChecks(Rules):
 def _host(connection: Connection) -> Host:
     host: Host = connection.agent.host  # type: ignore[attr-defined]
     return host
+
+
+def _closes(window: WireWindow) -> int:
+    """From here on nothing starts, and nothing that has not changed anything begins to."""
+    if window.missed == "grace":
+        return window.end + window.grace
+    return window.end if window.cutoff_at is None else window.cutoff_at
+
+
+def _over(window: WireWindow) -> int:
+    return max(window.end, _closes(window))
 
 
 def _changes_host(folder: Folder) -> bool:

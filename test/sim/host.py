@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 from pulp_agent import job as real_job
+from pulp_agent.call import Phase
 from pulp_agent.calls import CallTable
 from pulp_agent.events import (
     CancelDecided,
@@ -151,7 +152,7 @@ class Job(Process):
             raise RuntimeError(SECRET)
         if msgspec.json.decode(request.args).get("dry_run"):
             return self._result(request, done=False)
-        if not self.durable("decide commit", lambda: self.decide("commit")):
+        if not self.durable("decide commit", self._begin_commit):
             raise HandlerError("canceled", "canceled before anything was changed")
         yield from self._commit(request)
         if fate == "half":
@@ -171,7 +172,7 @@ class Job(Process):
                 pause -= 60_000
                 if patient and self.world.now > self.started + request.timeout:
                     raise HandlerError("timeout", "It took too long.")
-                if self.folder.decision in ("cancel", "timeout"):
+                if self.folder.decision in ("cancel", "timeout", "late"):
                     raise HandlerError("canceled", "canceled before anything was changed")
 
     def _commit(self, request: JobRequest) -> Generator[int, None, None]:
@@ -185,10 +186,26 @@ class Job(Process):
             self.durable("transaction", lambda: self.host.change(self.id))
         yield self.world.spread(1, 1000)
 
-    def decide(self, decision: Decision) -> bool:
+    def _begin_commit(self) -> bool:
+        """By the real rule of `pulp_agent.job`."""
+        request = self.folder.request
+        assert request is not None
+        before = self.folder.decision
+        with patched(real_job, {"_now": lambda: self.host.wall}):
+            won = real_job.SpoolJob(
+                _Files(self),  # type: ignore[arg-type]
+                timeout=request.timeout,
+                resumed=request.resumed,
+                commit_before=request.commit_before,
+            ).begin_commit()
+        if won and before is None:
+            self.host.checks.job_commits(self.host, self.id)
+        return won
+
+    def decide(self, decision: Decision) -> Decision:
         if self.folder.decision is None:
             self.folder.decision = decision
-        return self.folder.decision == decision
+        return self.folder.decision
 
     def _result(self, request: JobRequest, *, done: bool) -> PackagesResult:
         args = msgspec.json.decode(request.args)
@@ -243,6 +260,9 @@ class _Files:
 
     def decision(self) -> Decision | None:
         return self._job.folder.decision
+
+    def decide(self, decision: Decision) -> Decision:
+        return self._job.decide(decision)
 
 
 class Host:
@@ -417,6 +437,7 @@ class SimExecutor:
             args=Raw(job.args),
             timeout=job.timeout,
             resumed=job.resumed,
+            commit_before=job.commit_before,
         )
         child = self._host.spawn(job.id)
         self._watched[job.id] = child
@@ -474,6 +495,13 @@ class SimExecutor:
             self._kill_at[cancel.id] = self._host.world.now + STOP_PATIENCE
             self._agent.later(STOP_PATIENCE, lambda: self._look(cancel.id))
         self._post(CancelDecided(cancel.id, won, cancel.reason))
+
+    def sweep(self) -> None:
+        """As at the start of an agent: what a call that waits again has left behind is of no use."""
+        for call_id, call in self._host.index.open.items():
+            folder = self._host.disk.spool.get(call_id)
+            if call.phase is Phase.WAITING and folder is not None and folder.holder is None:
+                del self._host.disk.spool[call_id]
 
     def forget(self, ids: Sequence[str]) -> None:
         self._host.checks.agent_forgets(self._host, ids)

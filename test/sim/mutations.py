@@ -18,6 +18,7 @@ DAEMON = "pulp_agent.daemon:Agent"
 DESK = "pulp_agent.desk:Desk"
 INTAKE = "pulp_agent.intake:Intake"
 EXECUTION = "pulp_agent.execution:Execution"
+JUDGE = "pulp_agent.judging:Judge"
 TABLE = "pulp_agent.calls:CallTable"
 CORE = "pulp_agent.core:Core"
 
@@ -422,8 +423,8 @@ AGENT_ORDER = (
         "work is started unsynced",
         Edit(
             f"{EXECUTION}._start",
-            "self.desk.append(Began(id=call.id, at=self.desk.at.wall))",
-            "self.desk.append(Began(id=call.id, at=self.desk.at.wall), sync=False)",
+            "self.desk.append(Began(id=call.id, at=at, overrode=overrode))",
+            "self.desk.append(Began(id=call.id, at=at, overrode=overrode), sync=False)",
         ),
     ),
     mutation(
@@ -431,8 +432,8 @@ AGENT_ORDER = (
         "work is started without a record",
         Edit(
             f"{EXECUTION}._start",
-            "self.desk.append(Began(id=call.id, at=self.desk.at.wall))",
-            "self.desk.table.apply(Began(id=call.id, at=self.desk.at.wall))",
+            "self.desk.append(Began(id=call.id, at=at, overrode=overrode))",
+            "self.desk.table.apply(Began(id=call.id, at=at, overrode=overrode))",
         ),
     ),
     mutation(
@@ -535,9 +536,9 @@ AGENT_CALLS = (
         3,
         "the newest call runs first",
         Edit(
-            f"{EXECUTION}.pump",
-            "for call in self.desk.table.in_phase(Phase.WAITING):",
-            "for call in reversed(self.desk.table.in_phase(Phase.WAITING)):",
+            "pulp_agent.agenda:Agenda.line_up",
+            "self._turns[call.id] = call.order\nheappush(self._queues[_queue(call)], (call.order, call.id))",
+            "self._turns[call.id] = -call.order\nheappush(self._queues[_queue(call)], (-call.order, call.id))",
         ),
     ),
     mutation(
@@ -553,7 +554,7 @@ AGENT_CALLS = (
         4,
         "an execution that died after its commit counts as canceled",
         Edit(
-            "pulp_agent.execution:_final_of_lost",
+            "pulp_agent.finals:final_of_lost",
             'event.decision == "cancel"',
             'event.decision in ("cancel", "commit")',
         ),
@@ -563,7 +564,7 @@ AGENT_CALLS = (
         "a held call is not canceled",
         Edit(
             f"{INTAKE}.cancel",
-            "elif call is not None and call.phase is Phase.WAITING:\nself._desk.end(Canceled(id=call_id))",
+            "elif call is not None and call.phase is Phase.WAITING:\nself._execution.withdraw(call)",
             "elif call is not None and call.phase is Phase.WAITING:\n    self._desk.tell(call)",
         ),
     ),
@@ -594,13 +595,16 @@ AGENT_TIME = (
         "a window opens a second early",
         Edit("pulp_agent.gate:judge", "now < window.begin:", "now < window.begin - 1000:"),
         Edit(
-            "pulp_agent.gate:judge", "return Wait(window.begin)", "return Wait(window.begin - 1000)"
+            "pulp_agent.gate:judge",
+            "return Wait(min(window.begin, closes), window.begin)",
+            "return Wait(min(window.begin - 1000, closes), window.begin - 1000)",
         ),
     ),
     mutation(
         7,
         "a window is still open at its end",
-        Edit("pulp_agent.gate:judge", "now >= window.end)", "now > window.end + 5000)"),
+        Edit("pulp_agent.gate:judge", "now >= last:", "now >= last + 5000:"),
+        Edit("pulp_agent.gate:judge", "min(closes, last)", "min(closes, last + 5000)"),
     ),
     mutation(
         7,
@@ -610,17 +614,27 @@ AGENT_TIME = (
     mutation(
         7,
         "a used window opens again when the clock steps back",
-        Edit("pulp_agent.gate:judge", "(spent or now >= window.end)", "(now >= window.end)"),
+        Edit("pulp_agent.gate:judge", "spent or now >= last", "now >= last"),
     ),
     mutation(
         7,
         "the server's clock decides windows",
-        Edit(f"{EXECUTION}._judge", "now = self.desk.at.wall", "now = self.desk.server_now"),
+        Edit(f"{JUDGE}.verdict", "now=self._desk.at.wall", "now=self._desk.server_now"),
     ),
     mutation(
         7,
         "what had not begun is resumed after its window",
-        Edit(f"{EXECUTION}._not_now", 'event.decision == "commit" or', "True or"),
+        Edit(f"{EXECUTION}._go_on", 'event.decision == "commit" or', "True or"),
+    ),
+    mutation(
+        7,
+        "work that is late when it is ready is done all the same",
+        Edit("pulp_agent.job:SpoolJob.begin_commit", '"late" if self._late() else', '"commit" or'),
+    ),
+    mutation(
+        7,
+        "a call is not looked at again when its turn comes",
+        Edit(f"{EXECUTION}._fill", "if self._place(call):", "if True:"),
     ),
 )
 
