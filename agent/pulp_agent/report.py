@@ -7,11 +7,15 @@ from typing import Any
 
 import msgspec
 
+from pulp.common.calendar import is_open, next_opening
+from pulp.common.errors import InvalidInput
 from pulp.common.times import SECOND, format_duration, format_time
 from pulp_agent.call import Call
 from pulp_agent.calls import CallTable
 from pulp_agent.home import Home
+from pulp_agent.host import timezone
 from pulp_agent.journal import read_records
+from pulp_agent.records import Kept
 from pulp_agent.status import Status, read_status, runs
 
 
@@ -20,7 +24,8 @@ def report(home: Home, *, as_json: bool) -> tuple[str, bool]:
     registration = home.registration()
     status = read_status(home)
     now = time.time_ns() // 1_000_000
-    calls = list(CallTable(read_records(home.journal)).open.values())
+    table = CallTable(read_records(home.journal))
+    calls, keep = list(table.open.values()), table.hours.keep
     state = _state(status)
     if as_json:
         data = {
@@ -30,12 +35,14 @@ def report(home: Home, *, as_json: bool) -> tuple[str, bool]:
             "state": state,
             "status": status,
             "calls": [_call(call, now) for call in calls],
+            "own_windows": keep,
         }
         return msgspec.json.format(msgspec.json.encode(data)).decode(), state == "online"
     lines = [
         f"{registration.consumer_id} (uid {registration.uid}) of {registration.server}",
         f"state: {state}",
         *_details(status, now),
+        *_own_windows(keep, now),
         *_call_lines(calls, now),
     ]
     return "\n".join(lines), state == "online"
@@ -64,12 +71,44 @@ def _call_lines(calls: list[Call], now: int) -> list[str]:
 
 
 def _line(call: Call, now: int) -> str:
-    window = ""
-    if call.window is not None:
-        window = f", window {format_time(call.window.begin)} to {format_time(call.window.end)}"
     state = call.status(now).state
     waits = " (answer not confirmed yet)" if state == "done" else ""
-    return f"{call.id} {call.path or '?'}: {state}{waits}{window}"
+    return f"{call.id} {call.path or '?'}: {state}{waits}{_window(call)}"
+
+
+def _window(call: Call) -> str:
+    window = call.window
+    if window is None:
+        return ""
+    begin, following = format_time(window.begin), _following(call)
+    then = f", then {format_time(following)}" if following is not None else ""
+    return f", window {begin} to {format_time(window.end)}{then}"
+
+
+def _following(call: Call) -> int | None:
+    """When the opening after its present one begins, for a call that would be carried over to it."""
+    window = call.window
+    if window is None or window.calendar is None or window.missed != "next":
+        return None
+    try:
+        opening = next_opening(window.calendar, at=window.end, host_zone=timezone())
+    except InvalidInput:
+        return None
+    return opening.begin if opening and opening.begin <= call.expires else None
+
+
+def _own_windows(keep: Kept | None, now: int) -> list[str]:
+    """The host's own calendar, while it is enforced."""
+    if keep is None or not keep.enforced:
+        return []
+    if keep.calendar is None:
+        return ["own windows: enforced, but it has none: nothing changes this host"]
+    names = ", ".join(window.name for window in keep.calendar.windows) or "none"
+    try:
+        verdict = is_open(keep.calendar, at=now, host_zone=timezone()).sentence()
+    except InvalidInput as error:
+        verdict = f"They cannot be read here, so nothing opens: {error}"
+    return [f"own windows: {names}, enforced. {verdict}"]
 
 
 def _call(call: Call, now: int) -> dict[str, Any]:
@@ -78,6 +117,7 @@ def _call(call: Call, now: int) -> dict[str, Any]:
         "method": call.path,
         "state": call.status(now).state,
         "window": call.window,
+        "next_opening": _following(call),
         "expires": call.expires or None,
         "started": call.started,
     }

@@ -15,6 +15,7 @@ import pytest
 from agent_world import until
 from pulp_agent import jobs as jobs_module
 from pulp_agent.events import (
+    LATE,
     CancelDecided,
     CancelJob,
     Event,
@@ -25,6 +26,7 @@ from pulp_agent.events import (
     StartJob,
     Success,
 )
+from pulp_agent.host import instant
 from pulp_agent.jobs import ProcessExecutor
 from pulp_agent.spool import Spool
 
@@ -44,8 +46,23 @@ class Bench:
         self.executor = ProcessExecutor(root, command=command)
         self.executor.bind(self.events.append)
 
-    def start(self, method: str, call_id: str = "a", *, resumed: bool = False) -> Spool:
-        job = StartJob(call_id, method, 1, b"{}", timeout=60_000, resumed=resumed)
+    def start(
+        self,
+        method: str,
+        call_id: str = "a",
+        *,
+        resumed: bool = False,
+        commit_before: int | None = None,
+    ) -> Spool:
+        job = StartJob(
+            call_id,
+            method,
+            1,
+            b"{}",
+            timeout=60_000,
+            resumed=resumed,
+            commit_before=commit_before,
+        )
         self.executor.start(job)
         return Spool(self.root / call_id)
 
@@ -87,6 +104,44 @@ def test_a_job_reports_progress_and_its_outcome(tmp_path: Path) -> None:
         assert isinstance(ended.outcome, Success) and ended.outcome.changed
         bench.executor.forget(["a"])
         assert not spool.path.exists()
+
+    play(tmp_path, script)
+
+
+def test_a_job_that_is_ready_when_its_window_has_closed_changes_nothing(tmp_path: Path) -> None:
+    async def script(bench: Bench) -> None:
+        spool = bench.start("obedient", commit_before=instant().wall + 1)
+        await bench.begun(spool)
+        (spool.path / "go").touch()
+        outcome = (await bench.gets(JobEnded)).outcome
+        assert isinstance(outcome, Failure) and outcome.code == LATE and not outcome.changed
+        assert spool.decision() == "late"
+
+    play(tmp_path, script)
+
+
+def test_a_job_that_is_ready_in_its_window_commits(tmp_path: Path) -> None:
+    async def script(bench: Bench) -> None:
+        spool = bench.start("obedient", commit_before=instant().wall + 3_600_000)
+        await bench.begun(spool)
+        (spool.path / "go").touch()
+        assert isinstance((await bench.gets(JobEnded)).outcome, Success)
+        assert spool.decision() == "commit"
+
+    play(tmp_path, script)
+
+
+def test_a_begun_commit_goes_on_after_the_window(tmp_path: Path) -> None:
+    """Resumed when the window has closed: what was decided stays decided."""
+
+    async def script(bench: Bench) -> None:
+        first = Spool(tmp_path / "a")
+        first.path.mkdir()
+        assert first.decide("commit") == "commit"
+        spool = bench.start("obedient", resumed=True, commit_before=1)
+        await bench.begun(spool)
+        (spool.path / "go").touch()
+        assert isinstance((await bench.gets(JobEnded)).outcome, Success)
 
     play(tmp_path, script)
 

@@ -21,15 +21,16 @@ from pulp_agent.handlers.settings import read_settings
 from pulp_agent.home import Home, HomeError, Registration
 from pulp_agent.journal import open_journal
 from pulp_agent.main import main
-from pulp_agent.records import Began, Ended, Took
+from pulp_agent.records import AnyRecord, Began, Ended, Kept, Took
 from pulp_agent.report import report
 from pulp_agent.spool import SETTINGS, Spool
 from pulp_agent.status import Status
 from pulp_agent.trust import TrustError, endpoint
 
+from pulp.common.calendar import Calendar, Recurring
 from pulp.common.config import SettingsError
-from pulp.common.times import HOUR
-from pulp.rmi.messages import Failed
+from pulp.common.times import HOUR, LAST, parse_time
+from pulp.rmi.messages import Failed, WireWindow
 
 REGISTRATION = Registration(
     consumer_id="web1",
@@ -192,6 +193,50 @@ def test_status_for_programs(tmp_path: Path) -> None:
     data = json.loads(text)
     assert data["state"] == "online"
     assert [c["state"] for c in data["calls"]] == ["held", "running", "done"]
+
+
+def nightly(*, zone: str = "UTC") -> Calendar:
+    window = Recurring(
+        name="nightly", rrule="FREQ=DAILY", dtstart="2026-01-01T22:00", zone=zone, duration="4h"
+    )
+    return Calendar(windows=(window,))
+
+
+def noted(home: Home, *records: AnyRecord) -> Home:
+    journal, _, _ = open_journal(home.journal)
+    journal.append(records, sync=False)
+    journal.close()
+    return home
+
+
+def test_status_tells_the_next_opening_of_a_held_call(tmp_path: Path) -> None:
+    begin = parse_time("2097-03-01T22:00:00Z")
+    window = WireWindow(begin=begin, end=begin + HOUR, missed="next", calendar=nightly())
+    took = Took(request=request("ruled", window=window, expires=LAST), at=T0)
+    home = noted(a_home(tmp_path), took)
+    text, _ = report(home, as_json=False)
+    assert "ruled Packages.install: held, window 2097-03-01T22:00" in text
+    assert "then 2097-03-02T22:00" in text
+    data = json.loads(report(home, as_json=True)[0])
+    assert data["calls"][-1]["next_opening"] == begin + 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        (nightly(), "own windows: nightly, enforced. "),
+        (None, "own windows: enforced, but it has none"),
+        (nightly(zone="No/Where"), "cannot be read here"),
+    ],
+)
+def test_status_tells_the_hosts_own_windows(
+    tmp_path: Path, own: Calendar | None, told: str
+) -> None:
+    home = a_home(tmp_path)
+    assert "own windows" not in report(home, as_json=False)[0]
+    assert told in report(noted(home, Kept(plan=1, enforced=True, calendar=own)), as_json=False)[0]
+    noted(home, Kept(plan=2, enforced=False, calendar=own))
+    assert "own windows" not in report(home, as_json=False)[0]
 
 
 def test_a_dead_agents_status_is_stopped(tmp_path: Path) -> None:
