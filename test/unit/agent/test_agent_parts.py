@@ -211,7 +211,7 @@ def noted(home: Home, *records: AnyRecord) -> Home:
 
 def test_status_tells_the_next_opening_of_a_held_call(tmp_path: Path) -> None:
     begin = parse_time("2097-03-01T22:00:00Z")
-    window = WireWindow(begin=begin, end=begin + HOUR, missed="next", calendar=nightly())
+    window = WireWindow(begin=begin, end=begin + 4 * HOUR, missed="next", calendar=nightly())
     took = Took(request=request("ruled", window=window, expires=LAST), at=T0)
     home = noted(a_home(tmp_path), took)
     text, _ = report(home, as_json=False)
