@@ -28,6 +28,7 @@ from pulp.rmi.messages import (
     WireWindow,
 )
 from pulp.server.domain.history import HistoryType
+from sim import rulebook
 from sim.host import Folder, Host
 from sim.journal import decode
 from sim.rules import Rules
@@ -134,8 +135,12 @@ class AgentChecks(Rules):
         wall, window = host.wall, call.window
         if wall > call.expires:
             self.broken("7 nothing starts after it expired", wall, call)
+        if not _own_windows_allow(host, call):
+            self.broken("7 nothing starts outside the host's own windows", wall, call)
         if window is None:
             return
+        if not _rule_allows(call, wall):
+            self.broken("7 nothing starts outside what its rule allows", wall, call)
         if not window.begin <= wall < _closes(window):
             self.broken("7 nothing starts outside its window", wall, call)
         seen = host.used.setdefault((window.begin, _over(window)), None)
@@ -150,6 +155,7 @@ class AgentChecks(Rules):
             if older is call:
                 return
             free = older.window is None and host.wall <= older.expires
+            free = free and _own_windows_allow(host, older)
             if free and older.phase is Phase.WAITING and older.lane is Lane.HOST:
                 self.broken("3 calls that change the host run in order", older, call)
 
@@ -189,9 +195,9 @@ class AgentChecks(Rules):
             return
         uow = self.disk.look()
         for call_id in ids:
-            call = host.index.open.get(call_id)
-            if call is not None and call.phase is Phase.WAITING:
-                continue  # what had begun has changed nothing, and waits for another opening
+            call, folder = host.index.open.get(call_id), host.disk.spool.get(call_id)
+            if call and call.final is None and not (folder and folder.decision == "commit"):
+                continue  # what had begun has changed nothing, and was carried over
             record = uow.tasks.get(call_id)
             kept = {e.type for e in uow.history.of_task(call_id)}
             orphan = record is None and HistoryType.ORPHAN_RESULT in kept
@@ -202,6 +208,24 @@ class AgentChecks(Rules):
 def _host(connection: Connection) -> Host:
     host: Host = connection.agent.host  # type: ignore[attr-defined]
     return host
+
+
+def _own_windows_allow(host: Host, call: Call) -> bool:
+    keep = host.index.hours.keep
+    if keep is None or not keep.enforced or call.lane is not Lane.HOST or call.request is None:
+        return True
+    dry = msgspec.json.decode(call.request.args).get("dry_run")
+    return bool(dry) or rulebook.allows(keep.calendar, host.wall)
+
+
+def _rule_allows(call: Call, wall: int) -> bool:
+    """By the request alone, whatever the agent has made of it since."""
+    asked = call.request.window if call.request else None
+    if asked is None or call.request is None or call.plan != call.request.plan:
+        return True
+    if asked.begin <= wall < _closes(asked):
+        return True
+    return asked.missed == "next" and rulebook.allows(asked.calendar, wall)
 
 
 def _closes(window: WireWindow) -> int:

@@ -13,6 +13,7 @@ from pulp.messaging.base import Message, PeerCertificate
 from pulp.rmi.interfaces import PackagesResult
 from pulp.rmi.messages import Started, Succeeded
 from pulp.server.domain.task import TaskRecord
+from sim import rulebook
 from sim.fleet import HOUR, MINUTE, SECOND, Fleet
 from sim.host import Host, Snapshot
 from sim.network import Connection
@@ -41,6 +42,7 @@ class Faults:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._world = fleet.world
+        self._plan = 0
         self._snapshots: list[tuple[Host, Snapshot]] = []
         self._backups: list[tuple[bytes, dict[str, TaskRecord], dict[str, str]]] = []
         self._faults: dict[Callable[[], None], int] = {
@@ -60,6 +62,8 @@ class Faults:
             self._impersonate: 1,
             self._ask_the_untakable: 2,
         }
+        if self._world.chance(0.3):
+            self._faults[self._keep] = 4
         if self._world.chance(0.25):
             self._faults |= {
                 self._snapshot_host: 2,
@@ -243,6 +247,20 @@ class Faults:
                 made=lambda _connection: None,
                 failed=lambda _error: None,
             )
+
+    def _keep(self) -> None:
+        """A host gets windows of its own, or other ones, or is let free. Not a fault, but it comes at any time."""
+        connection = self._connection()
+        if connection is None:
+            return
+        host: Host = connection.agent.host  # type: ignore[attr-defined]
+        if host.old:
+            return
+        self._plan += 1
+        keep = rulebook.own(
+            self._world.random, plan=self._plan, now=self._world.now, scale=self._fleet.scale
+        )
+        self._fleet.network.inject_down(connection, _message(msgspec.json.encode(keep), "keep"))
 
     def _ask_the_untakable(self) -> None:
         connection = self._connection()

@@ -633,6 +633,61 @@ AGENT_TIME = (
     ),
     mutation(
         7,
+        "runs outside the window: what was carried over starts at once",
+        Edit(
+            f"{EXECUTION}._place",
+            "if not self._missing.carry_over(call):",
+            "if self._missing.carry_over(call):\n"
+            "    self._agenda.line_up(call, call.expires)\n"
+            "    self._start(call)\n"
+            "    return False\n"
+            "else:",
+        ),
+    ),
+    mutation(
+        7,
+        "runs outside the window: the cutoff is not kept",
+        Edit(
+            "pulp_agent.gate:commit_before",
+            "return window.end if window.cutoff_at is None else window.cutoff_at",
+            "return window.end",
+        ),
+    ),
+    mutation(
+        7,
+        "runs outside the window: freezes are forgotten when a call is carried over",
+        Edit(
+            f"{JUDGE}.next_opening",
+            "self._finder.find(window.calendar,",
+            "self._finder.find(type(window.calendar)(windows=window.calendar.windows),",
+        ),
+    ),
+    mutation(
+        7,
+        "runs outside the window: a grace without end",
+        Edit("pulp_agent.gate:latest_end", "window.end + window.grace", "window.end + 90_000_000"),
+    ),
+    mutation(
+        7,
+        "the host's own windows are not kept for what was accepted before",
+        Edit(f"{JUDGE}.verdict", "allowed=self._allowed(call, expected)", "allowed=None"),
+    ),
+    mutation(
+        7,
+        "the host's own windows are forgotten at a compaction",
+        Edit("pulp_agent.hours:Hours.snapshot", "if self.keep is not None:", "if False:"),
+    ),
+    mutation(
+        7,
+        "a carried call goes back to its first opening at a compaction",
+        Edit(
+            "pulp_agent.calls:_history",
+            "if call.plan != call.request.plan or call.window != call.request.window:",
+            "if call.plan != call.request.plan:",
+        ),
+    ),
+    mutation(
+        7,
         "a call is not looked at again when its turn comes",
         Edit(f"{EXECUTION}._fill", "if self._place(call):", "if True:"),
     ),

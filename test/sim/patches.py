@@ -15,10 +15,12 @@ import pulp.common.ids
 import pulp.server.api.registration
 import pulp.server.async_.gateway
 import pulp.server.async_.hello
+import pulp.server.async_.outgoing
 import pulp.server.async_.replies
 import pulp.server.async_.sweep
 import pulp.server.tasking.fifo
 import pulp.server.tasking.scheduler
+from sim import rulebook
 from sim.host import patched
 from sim.kinds import Broken
 from sim.world import World
@@ -68,6 +70,7 @@ def _names(world: World, most: int) -> list[tuple[Any, dict[str, Any]]]:
     return [
         (pulp.common.ids, {"uuid": _Uuid(world)}),
         (pulp.server.api.registration, registration),
+        (pulp.server.async_.outgoing, {"Request": rulebook.ruled}),
         (pulp.server.async_.gateway, {"MOST_UNACCEPTED": most}),
         (pulp.server.async_.hello, {"MOST_UNACCEPTED": most}),
         (pulp.server.async_.replies, {"BATCH": world.random.choice((1, 3, 500))}),
