@@ -661,6 +661,7 @@ AGENT_TIME = (
             "self._finder.find(window.calendar,",
             "self._finder.find(type(window.calendar)(windows=window.calendar.windows),",
         ),
+        elsewhere="rarely met here: test_freezes_are_kept_when_a_call_is_carried_over",
     ),
     mutation(
         7,
@@ -671,11 +672,13 @@ AGENT_TIME = (
         7,
         "the host's own windows are not kept for what was accepted before",
         Edit(f"{JUDGE}.verdict", "allowed=self._allowed(call, expected)", "allowed=None"),
+        elsewhere="rarely met here: test_a_window_that_begins_earlier_waits_for_the_hosts_own",
     ),
     mutation(
         7,
         "the host's own windows are forgotten at a compaction",
         Edit("pulp_agent.hours:Hours.snapshot", "if self.keep is not None:", "if False:"),
+        elsewhere="rarely met here: test_the_calendar_is_kept_across_lives_and_the_newest_plan_wins",
     ),
     mutation(
         7,
@@ -690,6 +693,7 @@ AGENT_TIME = (
         7,
         "a call is not looked at again when its turn comes",
         Edit(f"{EXECUTION}._fill", "if self._place(call):", "if True:"),
+        elsewhere="rarely met here: test_an_override_is_of_no_use_after_its_time",
     ),
 )
 
