@@ -248,8 +248,8 @@ def test_the_ends_of_the_calendar_are_no_trouble() -> None:
     made = recurrence("FREQ=DAILY", "1970-01-01T00:00", "Pacific/Auckland")
     first = next(begins(made, since=-LAST, before=LAST, host_zone="UTC"))
     assert first == -12 * HOUR
-    last = list(begins(made, since=LAST - 500 * 24 * HOUR, before=2 * LAST, host_zone="UTC"))[-1]
-    assert datetime.fromtimestamp(last / 1000, tz=UTC).year == 9998
+    last = list(begins(made, since=LAST - 900 * 24 * HOUR, before=2 * LAST, host_zone="UTC"))[-1]
+    assert datetime.fromtimestamp(last / 1000, tz=UTC).year == 9997
 
 
 def test_a_span_that_is_on_is_found_however_long_ago_it_began() -> None:
