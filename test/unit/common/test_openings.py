@@ -134,22 +134,48 @@ def test_without_a_window_nothing_is_open() -> None:
     assert in_june(freezes=(CHRISTMAS,)) == []
 
 
-def test_the_short_night_makes_whole_days_overlap_and_the_long_one_leaves_no_gap_but_one() -> None:
-    """A day of 25 hours has a 24 h window and one hour without; a day of 23 hours overlaps the next by one."""
-    whole = recurring("whole", "FREQ=DAILY", "2026-03-01T00:00", "24h", zone="Europe/Berlin")
-    calendar = Calendar(windows=(whole,))
-    spring = openings(
-        calendar, begin=utc("2026-03-28T12:00"), end=utc("2026-03-31T12:00"), host_zone="UTC"
-    )
-    assert len(list(spring)) == 1
-    autumn = openings(
-        calendar, begin=utc("2026-10-24T12:00"), end=utc("2026-10-26T12:00"), host_zone="UTC"
-    )
-    before, after = autumn
-    assert (format_time(before.end), format_time(after.begin)) == (
-        "2026-10-25T22:00:00.000Z",
-        "2026-10-25T23:00:00.000Z",
-    )
+def whole_days(duration: str, begin: str, end: str) -> list[str]:
+    days = recurring("days", "FREQ=DAILY", "2026-03-01T00:00", duration, zone="Europe/Berlin")
+    calendar = Calendar(windows=(days,))
+    found = openings(calendar, begin=utc(begin), end=utc(end), host_zone="UTC")
+    return [f"{format_time(o.begin)[:16]} {format_time(o.end)[:16]}" for o in found]
+
+
+def test_days_of_24_hours_overlap_on_the_short_day_and_leave_an_hour_on_the_long_one() -> None:
+    assert len(whole_days("24h", "2026-03-28T12:00", "2026-03-31T12:00")) == 1
+    before, after = whole_days("24h", "2026-10-24T12:00", "2026-10-26T12:00")
+    assert before.endswith("2026-10-25T22:00")
+    assert after.startswith("2026-10-25T23:00")
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
+def test_days_of_the_calendar_meet_whatever_the_clocks_do(day: str) -> None:
+    assert len(whole_days("1d", f"{day}T00:00", f"{day}T23:59")) == 1
+
+
+def test_a_freeze_of_whole_days_leaves_nothing_of_the_long_day() -> None:
+    late = recurring("late", "FREQ=DAILY", "2026-10-01T22:00", "2h", zone="Europe/Berlin")
+    found = {
+        duration: next_opening(
+            Calendar(
+                windows=(late,),
+                freezes=(
+                    recurring(
+                        "weekend",
+                        "FREQ=WEEKLY;BYDAY=SA,SU",
+                        "2026-10-03T00:00",
+                        duration,
+                        zone="Europe/Berlin",
+                    ),
+                ),
+            ),
+            at=utc("2026-10-24T12:00"),
+            host_zone="UTC",
+        )
+        for duration in ("24h", "1d")
+    }
+    begins = {duration: format_time(o.begin)[:16] for duration, o in found.items() if o}
+    assert begins == {"24h": "2026-10-25T22:00", "1d": "2026-10-26T21:00"}
 
 
 def test_windows_without_end_are_told_in_pieces_that_touch() -> None:

@@ -63,13 +63,17 @@ class Case:
         return min(int((windows[place].cutoff or "0m")[:-1]) * MINUTE for place in lasting)
 
 
-minutes = st.one_of(
-    st.integers(1, 300), st.sampled_from([60, 240, 12 * 60, 24 * 60, 25 * 60, 36 * 60])
+lengths = st.one_of(
+    st.tuples(st.just(0), st.integers(1, 300)),
+    st.sampled_from([(0, 1440), (0, 1500), (0, 2160), (1, 0), (2, 0), (1, 90)]),
 )
+"""(days, minutes); the days end at the same wall time."""
 
 
 @st.composite
-def recurring(draw: st.DrawFn, name: str, wall: datetime) -> tuple[Recurring, ModelRule]:
+def recurring(
+    draw: st.DrawFn, name: str, wall: datetime
+) -> tuple[Recurring, ModelRule, tuple[int, int]]:
     """Some overlap themselves; that is refused where they are made, and evaluated all the same."""
     rule = draw(
         st.sampled_from(
@@ -84,17 +88,17 @@ def recurring(draw: st.DrawFn, name: str, wall: datetime) -> tuple[Recurring, Mo
         )
     )
     dtstart = wall - timedelta(days=6, minutes=draw(st.integers(0, 24 * 60)))
-    length = draw(minutes)
+    days, minutes = draw(lengths)
     cutoff = draw(st.none() | st.integers(1, 90))
     made = Recurring(
         name=name,
         rrule=rule.text(),
         dtstart=f"{dtstart:%Y-%m-%dT%H:%M}",
         zone="host",
-        duration=f"{length}m",
+        duration=f"{days}d{minutes}m",
         cutoff=None if cutoff is None else f"{cutoff}m",
     )
-    return made, rule
+    return made, rule, (days, minutes)
 
 
 @st.composite
@@ -110,11 +114,12 @@ def cases(draw: st.DrawFn) -> Case:
     for place in range(windows + freezes):
         if draw(st.booleans()):
             begin = middle + draw(st.integers(-60, 60)) * HOUR
-            span: Span = OneOff(name=f"s{place}", begin=begin, end=begin + draw(minutes) * MINUTE)
+            end = begin + draw(st.integers(1, 2160)) * MINUTE
+            span: Span = OneOff(name=f"s{place}", begin=begin, end=end)
             found = [(span.begin, span.end)]
         else:
-            span, rule = draw(recurring(f"s{place}", wall))
-            found = _spans(span, rule, clocks)
+            span, rule, length = draw(recurring(f"s{place}", wall))
+            found = _spans(span, rule, length, clocks)
         made.append(span)
         for begin, end in found:
             for minute in range(begin, end, MINUTE):
@@ -123,12 +128,19 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(calendar, zone, middle, on)
 
 
-def _spans(span: Recurring, rule: ModelRule, clocks: Clocks) -> list[tuple[int, int]]:
-    length = int(span.duration[:-1]) * MINUTE
+def _spans(
+    span: Recurring, rule: ModelRule, length: tuple[int, int], clocks: Clocks
+) -> list[tuple[int, int]]:
+    """Without those that begin or end later than the model looks."""
+    days, minutes = length
     last_day = clocks.shown[-1].date()
-    found = walls(rule, datetime.fromisoformat(span.dtstart), last_day)
-    begins = [to_ms(minute) for wall in found if (minute := clocks.first_at(wall)) is not None]
-    return [(begin, begin + length) for begin in begins]
+    found = []
+    for wall in walls(rule, datetime.fromisoformat(span.dtstart), last_day):
+        begin, same_time = clocks.first_at(wall), clocks.first_at(wall + timedelta(days=days))
+        if begin is not None:
+            end = (to_ms(same_time) + minutes * MINUTE) if same_time else to_ms(clocks.minutes[-1])
+            found.append((to_ms(begin), end))
+    return found
 
 
 offsets = st.integers(-NEAR // MINUTE, NEAR // MINUTE).map(lambda n: n * MINUTE)

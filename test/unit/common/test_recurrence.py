@@ -236,6 +236,48 @@ def test_a_day_that_does_not_exist_joins_the_next_also_over_new_year() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "dtstart", "duration", "end"),
+    [
+        ("Europe/Berlin", "2026-03-28T12:00", "1d", "2026-03-29T10:00"),
+        ("Europe/Berlin", "2026-03-28T12:00", "24h", "2026-03-29T11:00"),
+        ("Europe/Berlin", "2026-10-24T12:00", "1d", "2026-10-25T11:00"),
+        ("Europe/Berlin", "2026-10-24T12:00", "24h", "2026-10-25T10:00"),
+        ("Europe/Berlin", "2026-03-28T02:30", "1d", "2026-03-29T01:00"),  # ends in the gap
+        ("Europe/Berlin", "2026-10-24T02:30", "1d", "2026-10-25T00:30"),  # at the first 02:30
+        ("Europe/Berlin", "2026-03-28T02:30", "1d30m", "2026-03-29T01:30"),
+        ("Europe/Berlin", "2026-03-29T02:30", "1w", "2026-04-05T00:30"),  # begins in the gap
+        ("Australia/Lord_Howe", "2026-10-03T12:00", "1d", "2026-10-04T01:00"),
+        ("Pacific/Apia", "2011-12-29T22:00", "1d", "2011-12-30T10:00"),  # two hours
+    ],
+)
+def test_days_lead_to_the_same_wall_time_and_hours_are_elapsed_time(
+    zone: str, dtstart: str, duration: str, end: str
+) -> None:
+    made = Recurring(
+        name="w", rrule="FREQ=DAILY;COUNT=1", dtstart=dtstart, zone=zone, duration=duration
+    )
+    (found,) = spans(made, after=0, before=FAR, host_zone="UTC")
+    assert format_time(found[1])[:16] == end
+    last = found[1] - 1
+    assert list(spans(made, after=last, before=FAR, host_zone="UTC")) == [found]
+    assert list(spans(made, after=last + 1, before=FAR, host_zone="UTC")) == []
+
+
+def test_a_day_that_is_skipped_has_no_whole_day() -> None:
+    made = Recurring(
+        name="w",
+        rrule="FREQ=DAILY;COUNT=3",
+        dtstart="2011-12-29T00:00",
+        zone="Pacific/Apia",
+        duration="1d",
+    )
+    found = [
+        format_time(begin)[:16] for begin, _ in spans(made, after=0, before=FAR, host_zone="UTC")
+    ]
+    assert found == ["2011-12-29T10:00", "2011-12-30T10:00"]
+
+
 def test_begins_keeps_to_its_bounds() -> None:
     made = recurrence("FREQ=DAILY", "2026-01-01T00:00")
     day = [utc(f"2026-01-0{n}T00:00") for n in range(1, 6)]
