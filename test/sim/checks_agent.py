@@ -160,6 +160,7 @@ class AgentChecks(Rules):
 
     def transaction(self, host: Host, call_id: str) -> None:
         self.executions += 1
+        self.changed[call_id].add(host.uid)
         if host.changed_by.get(call_id):
             self.broken("3 executed at most once", host.name, call_id)
         call = host.index.open.get(call_id)

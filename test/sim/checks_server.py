@@ -69,7 +69,8 @@ class ServerChecks(Rules):
         connection.welcomed_at = self.world.now
         for other in connection.network.connections.values():
             same = other.peer.identity == connection.peer.identity and other is not connection
-            heard = other.welcomed_at is not None and not other.server_done
+            closed = other.server_done and other.closed_at != self.world.now
+            heard = other.welcomed_at is not None and not closed
             if same and heard and _journal(other) != _journal(connection):
                 self.broken("9 of two hosts with one identity one is refused", connection.peer)
 

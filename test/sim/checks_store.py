@@ -99,8 +99,7 @@ class StoreChecks(Rules):
 
     def _canceled(self, uow: SqliteUnit, record: TaskRecord) -> None:
         consumer = uow.consumers.get(record.consumer_id or "")
-        uid = consumer.uid if consumer else ""
-        if any(by == uid and o.changed for by, o in self.results[record.id]):
+        if consumer is not None and consumer.uid in self.changed[record.id]:
             self.broken("4 canceled means that nothing was changed", record)
 
     def _lost(self, before: TaskRecord, record: TaskRecord) -> None:

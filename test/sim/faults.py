@@ -11,7 +11,7 @@ from pulp.common.ids import new_id
 from pulp.messaging.amqp.link import Incoming, Outcome
 from pulp.messaging.base import Message, PeerCertificate
 from pulp.rmi.interfaces import PackagesResult
-from pulp.rmi.messages import Started, Succeeded
+from pulp.rmi.messages import Started, Succeeded, Unknown
 from pulp.server.domain.task import TaskRecord
 from sim.fleet import HOUR, MINUTE, SECOND, Fleet
 from sim.host import Host, Snapshot
@@ -58,6 +58,8 @@ class Faults:
             self._talk_nonsense: 2,
             self._lie: 2,
             self._impersonate: 1,
+            self._redeliver: 3,
+            self._say_unknown: 1,
             self._ask_the_untakable: 2,
         }
         if self._world.chance(0.25):
@@ -67,8 +69,8 @@ class Faults:
                 self._lose_journal: 1,
                 self._copy_host: 1,
             }
-        if self._world.chance(0.12):
-            self._faults |= {self._back_up: 2, self._restore: 2}
+        if self._world.chance(0.2):
+            self._faults |= {self._back_up: 3, self._restore: 3}
 
     def happen(self) -> None:
         fault = self._world.random.choices(list(self._faults), list(self._faults.values()))[0]
@@ -211,11 +213,8 @@ class Faults:
             return
         consumer = self._fleet.disk.look().consumers.by_uid(connection.peer.identity)
         mine = consumer.id if consumer else ""
-        others = [
-            t.id
-            for t in self._fleet.checks.tasks.values()
-            if t.consumer_id != mine and not t.state.final
-        ]
+        tasks = self._fleet.checks.tasks.values()
+        others = [t.id for t in tasks if t.consumer_id != mine and not t.state.final]
         if others:
             task_id, now = self._world.random.choice(others), self._world.now
             value = Raw(msgspec.json.encode(PackagesResult(backend="lie", changed=True)))
@@ -229,6 +228,30 @@ class Faults:
             self._fleet.network.inject_up(
                 connection, _message(msgspec.json.encode(lie), "lie", task_id)
             )
+
+    def _redeliver(self) -> None:
+        """A request comes twice, as it may from a broker."""
+        connection = self._connection()
+        if connection is not None and connection.requested:
+            call_id = self._world.random.choice(sorted(connection.requested))
+            body = self._fleet.checks.requests.get(call_id)
+            if body is not None:
+                self._fleet.network.inject_down(connection, _message(body, "again", call_id))
+
+    def _say_unknown(self) -> None:
+        """An answer to a query that nobody remembers."""
+        connection = self._connection()
+        if connection is None:
+            return
+        consumer = self._fleet.disk.look().consumers.by_uid(connection.peer.identity)
+        mine = consumer.id if consumer else ""
+        tasks = self._fleet.checks.tasks.values()
+        ours = [t.id for t in tasks if t.consumer_id == mine and t.call is not None]
+        if ours:
+            task_id = self._world.random.choice(ours)
+            body = msgspec.json.encode(Unknown(id=task_id))
+            self._world.note(connection.agent.name, "says unknown", task_id)
+            self._fleet.network.inject_up(connection, _message(body, "unknown", task_id))
 
     def _impersonate(self) -> None:
         """Somebody has the name in a certificate of his own."""

@@ -119,11 +119,11 @@ SERVER_ORDER = (
 SERVER_TASKS = (
     mutation(
         2,
-        "a repeated request has another timeout",
+        "a repeated request has another plan number",
         Edit(
             "pulp.server.async_.outgoing:request",
-            "timeout=record.timeout,",
-            "timeout=record.timeout + record.revision,",
+            "plan=record.plan,",
+            "plan=record.plan + int(new_id()[0], 16),",
         ),
     ),
     mutation(

@@ -110,6 +110,7 @@ class Connection:
         self.requested: set[str] = set()
         self.canceled: set[str] = set()
         self.welcomed_at: int | None = None
+        self.closed_at: int | None = None
         self._tag = 0
 
     # --- the agent's end ---
@@ -204,6 +205,7 @@ class Connection:
     def close(self, condition: str, description: str) -> None:
         if self._server_lives:
             self.server_done = True
+            self.closed_at = self.world.now
             text = f"The server closed the connection: {condition}: {description}"
             self.down.add(lambda: self._agent_ends(text, condition))
             self._notice_server("closed-here", 1)

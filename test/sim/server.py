@@ -237,13 +237,11 @@ class Server(Process):
 
     def _between(self) -> None:
         world = self.world
-        if self._inside or not world.chaos or not world.chance(0.04):
+        if self._inside or not world.chaos or not world.chance(0.06):
             return
+        turns = (self.scheduling.turn, self.dispatching.turn, lambda: self._visitor(self))
         self._inside = True
         try:
-            if world.chance(0.5):
-                self.scheduling.turn()
-            else:
-                self._visitor(self)
+            world.random.choice(turns)()
         finally:
             self._inside = False
