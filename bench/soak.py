@@ -14,6 +14,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -111,7 +112,7 @@ class Client(threading.Thread):
     """Asks for installs at a steady rate, each until it is acknowledged; calls a few of them off again."""
 
     def __init__(self, world: World, plan: Plan, number: int, told: Told, until: float) -> None:
-        super().__init__(name=f"client-{number}")
+        super().__init__(name=f"client-{number}", daemon=True)
         self._plan = plan
         self._told = told
         self._until = until
@@ -293,6 +294,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=8, help="seconds between kills, on average")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and end what was started
     plan = Plan(
         seconds=60 * args.minutes,
         agents=args.agents,
