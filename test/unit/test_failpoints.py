@@ -35,7 +35,7 @@ EXEMPT = {
     "pulp/server/async_/gateway.py:Gateway.query": NO_ROW,
     "pulp/server/async_/inbox.py:Inbox._resolve": NO_ROW,
     "pulp/server/async_/kept.py:KeptAnswers._resume": ALONE,
-    "pulp/server/async_/reception.py:Reception._is_the_one": ALONE,
+    "pulp/server/async_/reception.py:Reception._refuse_copy": ALONE,
     "pulp/server/async_/reception.py:Reception.renew": "server.renew.committed, when its commit is done",
     "pulp/server/async_/reception.py:Reception.save_profile": WAITED,
     "pulp/server/async_/reception.py:Reception.welcome": "server.hello.committed, when its commit is done",
