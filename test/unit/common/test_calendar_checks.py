@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from pulp.common.calendar import (
     Recurrence,
     Recurring,
     Span,
+    Why,
     calendar_problems,
     recurrence_problems,
     window_problems,
@@ -279,3 +282,16 @@ def test_what_dtstart_adds() -> None:
     assert (weekly.week_days, weekly.hours, weekly.minutes) == ((WeekDay(2),), (22,), (15,))
     yearly = explicit(parse_rrule("FREQ=YEARLY"), dtstart)
     assert (yearly.months, yearly.month_days) == ((6,), (3,))
+
+
+def test_what_the_page_for_people_says_is_true() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "windows.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert said(msgspec.json.decode(example, type=Recurring), host_zone="Asia/Kathmandu") == []
+    rules = re.findall(r"^\|[^|]+\| `(FREQ=[^`]+)` \|", page, re.MULTILINE)
+    assert len(rules) >= 12
+    for rule in rules:
+        parse_rrule(rule)
+    assert {why.value for why in Why} == set(
+        re.findall(r"^\| `([a-z-]+)` \| (?:it|no|a|there)\b", page, re.MULTILINE)
+    )
