@@ -212,6 +212,7 @@ class AgentProcess(Process):
         household.read_profile()
 
     def died(self) -> None:
+        self.loop.end()
         self.network.process_ended(self)
         self.revive(self.host)
 

@@ -352,7 +352,11 @@ SERVER_PEERS = (
     mutation(
         9,
         "of two hosts with one identity the newest wins",
-        Edit(f"{RECEPTION}._is_the_one", "if other.journal_id == hello.journal_id:", "if True:"),
+        Edit(
+            "pulp.server.async_.duplicates:Duplicates.judge",
+            "hello.journal_seq < other.journal_seq:\nreturn Judgement.COPY",
+            "hello.journal_seq < other.journal_seq:\n    return Judgement.SAME",
+        ),
     ),
     mutation(
         9,
