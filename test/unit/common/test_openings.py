@@ -97,6 +97,15 @@ def test_windows_that_touch_or_overlap_are_one_opening_with_the_cutoff_of_its_en
     assert in_june(NIGHTS, late, early, days=1) == ["01 21:00-02 04:00(03:50) nights+late+early"]
 
 
+def test_a_joined_opening_is_told_whole_also_in_its_last_part() -> None:
+    late = recurring("late", "FREQ=DAILY", "2026-01-01T02:00", "2h")
+    later = recurring("later", "FREQ=DAILY", "2026-01-01T03:30", "2h")
+    calendar = Calendar(windows=(later, late, NIGHTS))
+    at = utc("2026-06-02T05:00")
+    found = openings(calendar, begin=at, end=at + 1, host_zone="UTC")
+    assert told(list(found)) == ["01 22:00-02 05:30(05:30) later+late+nights"]
+
+
 def test_of_two_windows_that_end_together_the_shorter_cutoff_counts() -> None:
     other = recurring("other", "FREQ=DAILY", "2026-01-02T01:00", "1h", cutoff="5m")
     assert in_june(NIGHTS, other, days=1) == ["01 22:00-02 02:00(01:55) nights+other"]
