@@ -145,6 +145,26 @@ def test_an_interval_keeps_step_over_new_year_and_over_decades() -> None:
     assert first_days(made, 2, since="2025-12-20T00:00") == ["2025-12-27", "2026-01-10"]
 
 
+@pytest.mark.parametrize(("until", "last"), [("220000", "2026-01-03"), ("215959", "2026-01-02")])
+def test_until_is_included_to_the_second(until: str, last: str) -> None:
+    made = recurrence(f"FREQ=DAILY;UNTIL=20260103T{until}", "2026-01-01T22:00")
+    assert first_days(made, 9)[-1] == last
+
+
+def test_the_last_of_a_week_that_reaches_into_the_next_year() -> None:
+    made = recurrence("FREQ=WEEKLY;BYDAY=MO,SU;BYSETPOS=-1", "2025-12-22T22:00")
+    assert first_days(made, 3) == ["2025-12-28", "2026-01-04", "2026-01-11"]
+
+
+@pytest.mark.parametrize(
+    ("offset_days", "day"), [(-31, "2025-12-01"), (-1, "2025-12-31"), (31, "2026-02-01")]
+)
+def test_an_offset_across_new_year_is_found_from_either_side(offset_days: int, day: str) -> None:
+    made = recurrence("FREQ=YEARLY", "2026-01-01T22:00", offset_days=offset_days)
+    at = utc(f"{day}T22:00")
+    assert list(begins(made, since=at, before=at + 1, host_zone="UTC")) == [at]
+
+
 def opening(zone: str, dtstart: str, hours: int, *, host: str = "UTC") -> tuple[str, str]:
     """The one span of a daily rule that begins at or after a wall time, as UTC texts to the second."""
     made = Recurring(
