@@ -155,6 +155,8 @@ class ReplyListener:
         resend = []
         for work, future in jobs:
             applied = self._outcome(work, future, now)
+            if applied.record is not None and applied.record.state.final:
+                failpoint("server.end.committed")
             if applied.accepted:
                 self._note_accepted(work.session, work.call_id)
             if applied.resend and applied.record is not None:
