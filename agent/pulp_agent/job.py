@@ -20,6 +20,7 @@ from msgspec import Raw, Struct
 from pulp.common import failpoints
 from pulp.common.failpoints import failpoint
 from pulp_agent.events import Failure, Outcome, Success, no_details
+from pulp_agent.files import write_whole
 from pulp_agent.handlers.base import HandlerError, Job
 from pulp_agent.spool import Spool
 
@@ -171,20 +172,25 @@ def _print(jobs: Path, path: str) -> int:
     with tempfile.TemporaryDirectory(prefix="pulp-agent-") as folder:
         job = SpoolJob(Spool(Path(folder)), timeout=_READ_TIMEOUT, resumed=False)
         try:
-            sys.stdout.buffer.write(_call(path, 1, Raw(b"{}"), job, jobs))
+            return _tell(bytes(_call(path, 1, Raw(b"{}"), job, jobs)))
         except HandlerError as error:
             sys.stderr.write(f"{error}\n")
             return 1
-        except BrokenPipeError:  # the agent that asked is gone
-            return 1
+
+
+def _tell(output: bytes) -> int:
+    """Unbuffered: Python would complain about a broken pipe once more at its end."""
+    try:
+        write_whole(sys.stdout.fileno(), output)
+    except BrokenPipeError:  # the agent that asked is gone
+        return 1
     return 0
 
 
 def _print_methods() -> int:
     from pulp_agent.handlers.registry import methods
 
-    sys.stdout.write("\n".join(sorted({method.path for method in methods().values()})))
-    return 0
+    return _tell("\n".join(sorted({method.path for method in methods().values()})).encode())
 
 
 if __name__ == "__main__":
