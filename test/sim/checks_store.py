@@ -87,6 +87,11 @@ class StoreChecks(Rules):
             if told != [c["name"] for c in result["changes"]]:
                 self.broken("5 history says what the agent reports", record, details)
 
+    def retried(self, first: str, again: str) -> None:
+        record = self.tasks[again]
+        if again == first or record.retry_of != first or record.state.final:
+            self.broken("2 a retry is a new task that names the first", first, record)
+
     def _failed(self, uow: SqliteUnit, before: TaskRecord, record: TaskRecord, code: str) -> None:
         if code == "canceled":
             self._canceled(uow, record)

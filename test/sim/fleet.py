@@ -45,7 +45,8 @@ class Fleet:
     def start_server(self) -> None:
         if self.server is not None and self.server.alive:
             return
-        self.checks.upgraded = self.checks.upgraded or self.world.chance(0.1)
+        if self.world.chance(0.1):
+            self.checks.upgraded = not self.checks.upgraded
         try:
             self.server = Server(
                 self.world,

@@ -163,7 +163,7 @@ SERVER_TASKS = (
         Edit(
             f"{APPLYING}._keep_orphans",
             "isinstance(message, FINALS)",
-            "isinstance(message, Failed)",
+            "isinstance(message, Canceled)",
         ),
     ),
     mutation(
@@ -226,7 +226,7 @@ SERVER_TASKS = (
         Edit(
             f"{APPLYING}._end",
             "if isinstance(final, Succeeded):\nself._succeed(task, final)",
-            'if isinstance(final, Failed) and final.code == "package-failed":\n'
+            'if getattr(final, "code", "") == "package-failed":\n'
             "    value = final.details\n"
             "    self._succeed(task, Succeeded(id=final.id, value=value, started=0, finished=0))\n"
             "elif isinstance(final, Succeeded):\n    self._succeed(task, final)",

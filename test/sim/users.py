@@ -7,7 +7,13 @@ from typing import Any
 
 from pulp.common.errors import PulpError
 from pulp.rmi.interfaces import PING, NoArgs
-from pulp.server.api.types import ActionBody, PackagesActionBody, UpdateAllBody, WindowBody
+from pulp.server.api.types import (
+    ActionBody,
+    PackagesActionBody,
+    RetryBody,
+    UpdateAllBody,
+    WindowBody,
+)
 from pulp.server.domain.user import Principal, Role
 from sim.fleet import SECOND, Fleet
 from sim.kinds import BROKEN, Broken, future_task
@@ -25,6 +31,7 @@ class Users:
             self._act: 60,
             self._burst: 4,
             self._cancel: 20,
+            self._retry: 4,
             self._unregister: 1,
             self._register_again: 2,
             self._ping: 3,
@@ -97,6 +104,15 @@ class Users:
             task_id = self._world.random.choice(opened)
             server.tasks.cancel(who, task_id)
             self._world.note(who.login, "cancels", task_id)
+
+    def _retry(self, server: Server, who: Principal) -> None:
+        """The same once more, as a task of its own."""
+        over = [t.id for t in self._fleet.checks.tasks.values() if t.state.final]
+        if over:
+            first = self._world.random.choice(over)
+            view = server.tasks.retry(who, first, RetryBody(window=None))
+            self._fleet.checks.retried(first, view.id)
+            self._acknowledged(view.id, who, "again", first, {})
 
     def _unregister(self, server: Server, who: Principal) -> None:
         name = self._consumer()
