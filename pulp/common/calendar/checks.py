@@ -19,7 +19,6 @@ from pulp.common.calendar.recurrence import (
     series,
 )
 from pulp.common.calendar.spans import (
-    LONGEST,
     OneOff,
     Recurring,
     Span,
@@ -85,16 +84,7 @@ def _one_off_problems(span: OneOff, now: int) -> list[FieldError]:
 
 def _length_problems(span: Recurring) -> list[FieldError]:
     problems = problem("duration", parse_length, span.duration)
-    if problems:
-        return problems
-    length = parse_length(span.duration).nominal
-    if length > LONGEST:
-        return [
-            FieldError(
-                "duration", f"it is longer than a year: use at most {format_duration(LONGEST)}"
-            )
-        ]
-    return _cutoff_problems(span, length)
+    return problems or _cutoff_problems(span, parse_length(span.duration).nominal)
 
 
 def _cutoff_problems(span: Span, length: int) -> list[FieldError]:

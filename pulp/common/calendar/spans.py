@@ -18,7 +18,7 @@ from pulp.common.calendar.recurrence import (
     years,
     zone_name,
 )
-from pulp.common.times import DAY, HOUR, MINUTE
+from pulp.common.times import DAY, HOUR, MINUTE, format_duration
 
 LONGEST = 366 * DAY
 """No recurring span is longer."""
@@ -112,7 +112,7 @@ def _cutoff_of(cutoff: str) -> int:
 
 
 def parse_length(text: str) -> Length:
-    """`4h`, `1h30m`, `1d`, `2d12h` or `1w` → Length, above zero. ValueError says the form."""
+    """`4h`, `1h30m`, `1d`, `2d12h` or `1w` → Length, above zero, at most LONGEST. ValueError says the fix."""
     found = re.fullmatch(
         r"(?=.)(?:([0-9]{1,4})w)?(?:([0-9]{1,4})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?", text
     )
@@ -122,6 +122,8 @@ def parse_length(text: str) -> Length:
     length = Length(weeks * 7 + days, hours * HOUR + minutes * MINUTE)
     if length.nominal == 0:
         raise ValueError("it must be longer than zero, such as 90m, 4h or 1d")
+    if length.nominal > LONGEST:
+        raise ValueError(f"it is longer than a year: use at most {format_duration(LONGEST)}")
     return length
 
 

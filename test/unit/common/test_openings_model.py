@@ -147,7 +147,7 @@ offsets = st.integers(-NEAR // MINUTE, NEAR // MINUTE).map(lambda n: n * MINUTE)
 
 
 @given(cases(), offsets, offsets)
-@some(10, times=12)
+@some(10, times=8)
 def test_openings_are_the_minutes_that_a_window_covers_and_no_freeze(
     case: Case, one: int, other: int
 ) -> None:
@@ -187,7 +187,7 @@ def _check_whole(case: Case, opening: Opening) -> None:
 
 
 @given(cases(), offsets)
-@some(10, times=12)
+@some(10, times=8)
 def test_whether_it_is_open_and_why_not(case: Case, offset: int) -> None:
     at = case.middle + offset
     verdict = is_open(case.calendar, at=at, host_zone=case.zone)
@@ -209,7 +209,7 @@ def test_whether_it_is_open_and_why_not(case: Case, offset: int) -> None:
 
 
 @given(cases(), offsets)
-@some(10, times=12)
+@some(10, times=8)
 def test_the_next_opening_is_the_first_minute_in_which_work_may_start(
     case: Case, offset: int
 ) -> None:
@@ -226,7 +226,7 @@ def test_the_next_opening_is_the_first_minute_in_which_work_may_start(
 
 
 @given(cases(), offsets)
-@some(10, times=12)
+@some(10, times=8)
 def test_an_opening_is_the_same_whenever_one_asks(case: Case, offset: int) -> None:
     at, end = case.middle + offset, case.middle + NEAR + MINUTE
     early = openings(case.calendar, begin=case.middle - NEAR, end=end, host_zone=case.zone)

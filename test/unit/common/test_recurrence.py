@@ -370,6 +370,12 @@ def test_what_cannot_be_read_is_refused_when_it_is_evaluated() -> None:
     with pytest.raises(InvalidInput) as caught:
         next(begins(bad, since=0, before=FAR, host_zone="UTC"))
     assert [error.field for error in caught.value.errors] == ["rrule", "dtstart", "zone"]
+    for duration in ("4 h", "9999w", "0m"):
+        endless = Recurring(
+            name="w", rrule="FREQ=DAILY", dtstart="2026-01-01T00:00", zone="UTC", duration=duration
+        )
+        with pytest.raises(InvalidInput, match="^duration: "):
+            list(spans(endless, after=0, before=FAR, host_zone="UTC"))
     good = recurrence("FREQ=DAILY", "2026-01-01T00:00", "host")
     with pytest.raises(InvalidInput, match="'Nowhere/Land' is not a time zone"):
         next(begins(good, since=0, before=FAR, host_zone="Nowhere/Land"))
