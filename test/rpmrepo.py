@@ -60,7 +60,7 @@ class Package:
 
     def write_files(self, tree: Path) -> None:
         blob = hashlib.shake_128(b"pulp").digest(self.size)
-        marks = {f"usr/share/{self.name}/version": f"{self.version}\n"}
+        marks = {f"usr/share/{self.name}/{self.version}": f"{self.version}\n"}
         for path, text in {**marks, **self.files}.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(text)

@@ -155,7 +155,12 @@ class Host:
 
     def start_install(self, *packages: str, job: PackageJob | None = None) -> Started:
         """An install at work in a thread of its own."""
-        return Started(lambda job: self.install(*packages, job=job), job or self.job())
+        return self.start(self.install, *packages, job=job)
+
+    def start(
+        self, verb: Callable[..., Any], *packages: str, job: PackageJob | None = None
+    ) -> Started:
+        return Started(lambda job: verb(*packages, job=job), job or self.job())
 
     def spawn_install(self, *packages: str, spool: Path) -> subprocess.Popen[bytes]:
         """An install in a process and process group of its own."""
@@ -228,16 +233,23 @@ class Host:
         """Whether a process of a transaction is the package tool itself."""
         raise NotImplementedError
 
-    def _lock_program(self, *, metadata: bool) -> tuple[str, Path]:
-        """A Python program that holds the lock of the path it is given, says so, and gives it back at the end of its input."""
+    def lock(self, *, metadata: bool) -> tuple[Path, bool]:
+        """A lock's file, and whether it is held by writing a pid into it (else by fcntl)."""
         raise NotImplementedError
 
     @contextmanager
     def locked(self, *, metadata: bool = False) -> Iterator[None]:
         """Hold the package system's lock, or that of the repositories' metadata, as another program would."""
-        program, path = self._lock_program(metadata=metadata)
+        path, by_pid = self.lock(metadata=metadata)
+        with self.holding(path, by_pid=by_pid):
+            yield
+
+    @contextmanager
+    def holding(self, path: Path, *, by_pid: bool) -> Iterator[None]:
         with subprocess.Popen(
-            [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", _PID_FILE if by_pid else _FCNTL, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         ) as holder:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"locked\n"
@@ -346,9 +358,9 @@ class AptHost(Host):
     def publish(self, name: str, version: str, **fields: Any) -> None:
         self.repository.publish(Package(name=name, version=version, **fields))
 
-    def _lock_program(self, *, metadata: bool) -> tuple[str, Path]:
+    def lock(self, *, metadata: bool) -> tuple[Path, bool]:
         place = "var/lib/apt/lists/lock" if metadata else "var/lib/dpkg/lock-frontend"
-        return _FCNTL, self.root / place
+        return self.root / place, False
 
     def left_by_failed_script(self, name: str) -> dict[str, str]:
         """What stands as installed of a package of version 1.0 whose set-up script failed."""
@@ -483,12 +495,16 @@ class DnfHost(Host):
     def is_tool(self, process: Process, session: Session) -> bool:
         return process.pid == session.pid
 
-    def _lock_program(self, *, metadata: bool) -> tuple[str, Path]:
+    def lock(self, *, metadata: bool) -> tuple[Path, bool]:
         """rpm's lock, which dnf takes too, and dnf's own on the metadata."""
-        if not metadata:
-            return _FCNTL, self.root / "var/lib/rpm/.rpm.lock"
-        path = self.root / "var/cache/dnf/metadata_lock.pid"
-        return _PID_FILE, path
+        place = "var/cache/dnf/metadata_lock.pid" if metadata else "var/lib/rpm/.rpm.lock"
+        return self.root / place, metadata
+
+    def trust(self, key: Path | str) -> None:
+        """Name a key for the repository."""
+        repo = self.root / "etc/yum.repos.d/stable.repo"
+        url = key if isinstance(key, str) else key.as_uri()
+        repo.write_text(f"{repo.read_text()}gpgkey = {url}\n")
 
 
 _SCRIPTS = {"preinst": "pre", "postinst": "post", "prerm": "preun", "postrm": "postun"}

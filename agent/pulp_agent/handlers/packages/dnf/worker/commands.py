@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import dnf.const
@@ -19,7 +19,7 @@ from .host import INSTALLED, Host
 from .link import Link, log
 from .planning import Planning
 from .refusals import Refused, refusal
-from .transaction import Downloads, Following, check_signatures, write_failure
+from .transaction import Downloads, Following, check_signatures, report_failures
 
 Order = dict[str, Any]
 
@@ -37,6 +37,7 @@ _NEED_RESTART = {
     "dbus-daemon",
 }
 """The list of dnf's needs-restarting, and the kernels' newer names."""
+_LOST = "its installation was cut off, and no repository has it to install it anew"
 _NEED_RESTART_MORE = "/etc/dnf/plugins/needs-restarting.d/*.conf"
 
 
@@ -141,16 +142,13 @@ class Commands:
         if order["policy"]["allow_held"]:
             self._hold({"names": [change["name"] for change in told]})
 
-    def _transact(self, base: Any, order: Order, mended: Iterable[str] = ()) -> None:
-        """`mended`: names of packages whose earlier failures are put right by it."""
+    def _transact(self, base: Any, order: Order) -> None:
         packages = self._fetch(base)
         check_signatures(base, packages)
         self._host.check_lock()
         begin = int(time.time())
         base.args = ["pulp-agent", order["comment"]]  # what `dnf history` shows
         with open(order["report"], "a", encoding="utf-8") as report:
-            for name in mended:
-                write_failure(report, name, "")
             self._run_transaction(base, Following(self._link, report))
         if order["policy"]["config_files"] == "new":
             config_files.take_new(self._host, {package.name for package in packages}, begin)
@@ -170,13 +168,27 @@ class Commands:
         broken = {key: p["name"] for key, p in state.items() if p["status"] != INSTALLED}
         if not broken:
             return
+        try:
+            self._install_anew(broken, order)
+        except (dnf.exceptions.Error, Refused) as error:
+            if refusal(error).code != "fetch":
+                raise
+            log(f"refreshing the metadata after: {error}")
+            self._refresh(order)
+            self._install_anew(broken, order)
+
+    def _install_anew(self, broken: dict[str, str], order: Order) -> None:
         with self._host.cached_base() as base:
             base.conf.best = False
-            self._mark_repairs(base, broken)
+            lost = self._mark_repairs(base, broken)
+            told = {name: _LOST if name in lost else "" for name in broken.values()}
+            report_failures(order["report"], told)
             if base.resolve(allow_erasing=True):
-                self._transact(base, order, broken.values())
+                self._transact(base, order)
 
-    def _mark_repairs(self, base: Any, broken: dict[str, str]) -> None:
+    def _mark_repairs(self, base: Any, broken: dict[str, str]) -> set[str]:
+        """The names of those that cannot be had any more."""
+        lost = set()
         query = base.sack.query(flags=hawkey.IGNORE_EXCLUDES)
         several = base._get_installonly_query(query.installed())
         for key, name in broken.items():
@@ -186,10 +198,11 @@ class Commands:
             if anew:
                 base.goal.install(next(iter(anew)))
             else:
-                log(f"no repository has {newest} any more, so it cannot be installed anew")
+                lost.add(name)
             for package in older:
                 if package not in several:
                     base.goal.erase(package)
+        return lost
 
     def _hold(self, order: Order) -> None:
         Holds(self._host.conf).renew(order["names"], self._host.headers())

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import dnf.exceptions
 
-_NO_SPACE = ("No space left", "more space needed", "enough free space")
+_NO_SPACE = ("No space left", "more space needed", "more space on", "enough free space")
+_FILE_CONFLICT = "conflicts with file from package"
 
 
 class Refused(Exception):
@@ -29,7 +30,8 @@ def refusal(error: Exception) -> Refused:
 def _code(error: Exception, text: str) -> str:
     if any(words in text for words in _NO_SPACE):
         return "no-space"
-    if isinstance(error, (dnf.exceptions.DepsolveError, dnf.exceptions.TransactionCheckError)):
+    unsolved = (dnf.exceptions.DepsolveError, dnf.exceptions.TransactionCheckError)
+    if isinstance(error, unsolved) or _FILE_CONFLICT in text:
         return "dependency"
     if isinstance(error, dnf.exceptions.RepoError):
         return "untrusted" if "GPG" in text else "fetch"

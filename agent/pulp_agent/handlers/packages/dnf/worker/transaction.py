@@ -74,7 +74,7 @@ class Following(dnf.callback.TransactionProgress):  # type: ignore[misc]
         script = re.match(r"Error in (\w+) scriptlet", message)
         name = subject if script else subject.rpartition("-")[0].rpartition("-")[0]
         what = f"its {script[1]} script failed" if script else message
-        write_failure(self._report, name, ": ".join([what, *self._reason()]))
+        _write(self._report, name, ": ".join([what, *self._reason()]))
 
     def _reason(self) -> list[str]:
         """The last words of a script, without rpm's own if there are others."""
@@ -83,7 +83,14 @@ class Following(dnf.callback.TransactionProgress):  # type: ignore[misc]
         return [reason] if reason else []
 
 
-def write_failure(report: TextIO, name: str, error: str) -> None:
+def report_failures(path: str, failures: dict[str, str]) -> None:
+    """By name; an empty text takes an earlier failure back."""
+    with open(path, "a", encoding="utf-8") as report:
+        for name, error in failures.items():
+            _write(report, name, error)
+
+
+def _write(report: TextIO, name: str, error: str) -> None:
     """A JSON line for whoever comes after us; the last line of a name counts."""
     report.write(json.dumps({"name": name, "error": error}) + "\n")
     report.flush()
