@@ -374,7 +374,7 @@ def test_what_cannot_be_read_is_refused_when_it_is_evaluated() -> None:
         endless = Recurring(
             name="w", rrule="FREQ=DAILY", dtstart="2026-01-01T00:00", zone="UTC", duration=duration
         )
-        with pytest.raises(InvalidInput, match="^duration: "):
+        with pytest.raises(InvalidInput, match=r"^duration: "):
             list(spans(endless, after=0, before=FAR, host_zone="UTC"))
     good = recurrence("FREQ=DAILY", "2026-01-01T00:00", "host")
     with pytest.raises(InvalidInput, match="'Nowhere/Land' is not a time zone"):
