@@ -26,12 +26,13 @@ from pulp.rmi.messages import (
     Unknown,
 )
 from pulp.server.domain.history import HistoryType
-from sim.host import Folder, Host
+from sim.disk import Folder
+from sim.host import Host
 from sim.journal import decode
 from sim.rules import Rules
 
 if TYPE_CHECKING:
-    from sim.network import Connection
+    from sim.connection import Connection
 
 TOLD = "3 journaled before it is told"
 CLOSING = 10_000  # ms after which an agent has noticed that a window has closed

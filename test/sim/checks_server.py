@@ -29,7 +29,7 @@ from pulp.server.domain.task import QUEUED, TaskRecord, TaskState
 from sim.rules import Rules
 
 if TYPE_CHECKING:
-    from sim.network import Connection, Packet
+    from sim.connection import Connection, Packet
 
 STORED = "1 stored before it is sent"
 SETTLED = "1 settled after the commit"

@@ -9,7 +9,7 @@ from pulp_agent.events import Outcome
 
 from pulp.server.db.sqlite.unit import SqliteUnit
 from pulp.server.domain.task import TaskRecord
-from sim.host import SECRET
+from sim.job import SECRET
 from sim.store import Disk
 from sim.world import Violation, World
 

@@ -28,7 +28,8 @@ from pulp.server.tasking.fifo import FIFOQueue
 from pulp.server.tasking.loop import LONGEST, RETRY
 from pulp.server.tasking.scheduler import Scheduler
 from pulp.server.tasking.task import Task, TaskKinds
-from sim.network import Connection, Network
+from sim.connection import Connection
+from sim.network import Network
 from sim.store import Disk, SimStore
 from sim.world import Process, Timer, World
 

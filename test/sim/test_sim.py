@@ -9,7 +9,7 @@ from sim.mutating import applied
 from sim.mutations import MUTATIONS
 from sim.runner import find, run_seed
 
-SEEDS = 150
+SEEDS = 100
 LEAST_EVENTS = 200  # of a seed on the average
 FOUND = (0, 4, 22, 72, 206, 216, 386, 426, 678)
 """Seeds that found a fault once."""
