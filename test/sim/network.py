@@ -1,4 +1,4 @@
-"""The network: where agents find the server, and the server's bus. Connections are slow, cut, half open or double at any moment."""
+"""The network: where agents find the server, and the server's bus. Connections are slow, cut, half open or double."""
 
 from __future__ import annotations
 
