@@ -199,7 +199,8 @@ class World:
     ) -> Peer:
         """A new connection of the consumer says hello and is answered."""
         self._connections += 1
-        peer = Peer(f"uid-{name}", changes.pop("fingerprint", "f1"), self._connections)
+        uid = changes.pop("uid", f"uid-{name}")
+        peer = Peer(uid, changes.pop("fingerprint", "f1"), self._connections)
         hello = Hello(
             agent="1.0",
             protocols=[1],

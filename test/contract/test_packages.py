@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from package_hosts import HOSTS, Host, need, spec
+from package_host import Host, spec
+from package_hosts import HOSTS, need
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages import handlers
 

@@ -16,7 +16,8 @@ import debrepo
 import pytest
 from debrepo import Package
 from mirror import Mirror
-from package_hosts import AptHost, wait_until
+from package_host import wait_until
+from package_hosts import AptHost
 from package_job import PackageJob
 from pulp_agent.handlers.packages import AptSettings, handlers
 from pulp_agent.handlers.packages.apt.text import package_errors, problem

@@ -15,7 +15,8 @@ import pulp_agent.handlers.packages as packages_module
 import pytest
 import rpmrepo
 from mirror import Mirror
-from package_hosts import DnfHost, need, spec
+from package_host import spec
+from package_hosts import DnfHost, need
 from package_job import PackageJob
 from pulp_agent.handlers.packages import AptSettings, DnfSettings, detect, handlers
 from pulp_agent.handlers.packages.dnf import worker_process

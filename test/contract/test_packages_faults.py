@@ -6,10 +6,12 @@ import errno
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from package_hosts import HOSTS, Host, need, wait_until
+from package_host import Host, wait_until
+from package_hosts import HOSTS, need
 from package_job import PackageJob
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.processes import Session, load_session
@@ -180,7 +182,8 @@ def session_of(spool: Path) -> Session:
 
 def kill_all(session: Session) -> None:
     for process in session.members():
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # gone by itself meanwhile
+            os.kill(process.pid, signal.SIGKILL)
     wait_until(lambda: not session.members(), "the killed processes are gone")
 
 

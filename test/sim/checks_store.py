@@ -89,7 +89,7 @@ class StoreChecks(Rules):
 
     def retried(self, first: str, again: str) -> None:
         record = self.tasks[again]
-        if again == first or record.retry_of != first or record.state.final:
+        if again == first or record.retry_of != first:
             self.broken("2 a retry is a new task that names the first", first, record)
 
     def _failed(self, uow: SqliteUnit, before: TaskRecord, record: TaskRecord, code: str) -> None:

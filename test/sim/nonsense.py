@@ -10,6 +10,7 @@ from pulp.messaging.amqp.link import Incoming, Outcome
 from pulp.messaging.base import Message, PeerCertificate
 from pulp.rmi.interfaces import PackagesResult
 from pulp.rmi.messages import Started, Succeeded, Unknown
+from pulp.server.domain.task import TaskState
 from sim.connection import Connection
 from sim.fleet import HOUR, MINUTE, Fleet
 from sim.host import Host
@@ -90,6 +91,9 @@ class Nonsense:
         mine = consumer.id if consumer else ""
         tasks = self._fleet.checks.tasks.values()
         ours = [t.id for t in tasks if t.consumer_id == mine and t.call is not None]
+        waiting = [i for i in ours if self._fleet.checks.tasks[i].state is TaskState.WAITING]
+        if waiting and self._world.chance(0.7):
+            ours = waiting
         if ours:
             task_id = self._world.random.choice(ours)
             body = msgspec.json.encode(Unknown(id=task_id))

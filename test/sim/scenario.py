@@ -26,7 +26,7 @@ class Scenario:
         """Violation when a rule is broken."""
         with patches(self.world, self.fleet.most_unaccepted) as errors:
             self._set_up()
-            for _ in range(self.world.random.randint(12, 36)):
+            for _ in range(self.world.random.randint(10, 28)):
                 self.world.run(self.world.now + self.world.spread(10, self.fleet.scale // 2))
                 self._something()
                 self._check_errors(errors)

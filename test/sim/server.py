@@ -72,12 +72,14 @@ class _Thread:
         self._step = step
         self._timer: Timer | None = None
         self._due = 0
-        self._stepping = False
+        self.stepping = False
         self._woken = False
 
     def wake(self) -> None:
         self._woken = True
-        self.come(self._server.world.random.randrange(20))
+        world = self._server.world
+        slow = world.chaos and world.chance(0.05)
+        self.come(world.random.randrange(3000 if slow else 20))
 
     def come(self, delay: int) -> None:
         due = self._server.world.now + delay
@@ -91,9 +93,9 @@ class _Thread:
     def turn(self) -> None:
         """One step. Errors are as the real loop treats them, but only a store that is away may be one."""
         world = self._server.world
-        if self._stepping:
+        if self.stepping:
             return
-        self._stepping = True
+        self.stepping = True
         self._woken = False
         try:
             due = self._step(world.now)
@@ -104,7 +106,7 @@ class _Thread:
             self._server.checks.step_failed(self._name, error)
             due = world.now + RETRY
         finally:
-            self._stepping = False
+            self.stepping = False
         if due is not None:
             self.come(max(0, due - world.now))
 
@@ -238,7 +240,8 @@ class Server(Process):
 
     def _between(self) -> None:
         world = self.world
-        if self._inside or not world.chaos or not world.chance(0.06):
+        likely = 0.4 if self.scheduling.stepping else 0.06
+        if self._inside or not world.chaos or not world.chance(likely):
             return
         turns = (self.scheduling.turn, self.dispatching.turn, lambda: self._visitor(self))
         self._inside = True

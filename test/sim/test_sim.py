@@ -21,6 +21,12 @@ SURE = (
 )
 """Planted faults that the first seeds find."""
 
+pytestmark = [
+    # A simulated process may die between making a coroutine and handing it to its loop.
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 
 @pytest.mark.parametrize("begin", range(0, SEEDS, 25))
 def test_no_rule_is_broken(begin: int) -> None:

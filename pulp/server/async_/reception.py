@@ -99,6 +99,9 @@ class Reception:
         other = self._sessions.of(consumer.id)
         if other is None or other.peer == peer:
             return True
+        if other.peer.identity != peer.identity:  # the host it replaced, whose link is dying
+            self._bus.close(other.peer, "amqp:unauthorized-access", "this host was replaced")
+            return True
         match self._duplicates.judge(other, hello, now):
             case Judgement.SAME:
                 self._bus.close(other.peer, FORCED, "a newer connection replaced this")

@@ -29,6 +29,7 @@ from pulp.rmi.messages import (
 )
 from pulp.server.db.base import StoreUnavailable
 from pulp.server.domain.task import TaskState as S
+from pulp.server.tasking.scheduler import Scheduler
 
 
 def succeeded(task_id: str, value: Raw = RESULT) -> Succeeded:
@@ -488,6 +489,38 @@ def test_a_task_that_is_never_taken_times_out_and_is_called_off(world: World):
     assert Cancel(id=task_id) in world.take_sent()
 
 
+def patient(world: World, until: int) -> None:
+    """As after a start of the server."""
+    world.build()
+    world.scheduler = Scheduler(
+        world.store, world.kinds, world.gateway, lambda: None, patient_until=until
+    )
+
+
+def test_after_a_start_a_sent_call_is_waited_for_before_it_counts_as_not_taken(world: World):
+    world.consumer()
+    world.hello()
+    task_id = world.install(deliver_within=HOUR)
+    world.step()
+    patient(world, START + HOUR + 60_000)
+    world.pass_time(HOUR)
+    assert world.task(task_id).state is S.WAITING
+    world.hello(calls=[CallStatus(task_id, "running")])
+    world.pass_time(60_000)
+    assert world.task(task_id).state is S.RUNNING
+
+
+def test_a_sent_call_that_nobody_speaks_of_after_a_start_times_out_then(world: World):
+    world.consumer()
+    world.hello()
+    task_id = world.install(deliver_within=HOUR)
+    world.step()
+    patient(world, START + HOUR + 60_000)
+    world.pass_time(HOUR)
+    world.pass_time(60_000)
+    assert world.task(task_id).state is S.TIMED_OUT
+
+
 def test_a_window_that_closes_first_is_missed(world: World):
     world.consumer()
     task_id = world.install(window=Window(START, START + HOUR))
@@ -599,6 +632,18 @@ def test_two_hosts_with_one_identity_are_told_apart_and_flagged(world: World):
     world.step()
     assert world.requests() == [task_id]
     assert world.bus.sent == []
+
+
+def test_a_successor_replaces_the_dying_link_of_its_predecessor(world: World):
+    world.consumer()
+    first = world.hello()
+    old = world.store.read(lambda uow: uow.consumers.get("web1"))
+    assert old is not None
+    world.store.write(lambda uow: uow.consumers.save(old.replace(uid="uid-new")))
+    world.hello(journal="j2", uid="uid-new")
+    assert [peer for peer, _, _ in world.bus.closed] == [first]
+    consumer = world.store.read(lambda uow: uow.consumers.get("web1"))
+    assert consumer is not None and consumer.flags == []
 
 
 def test_a_second_connection_of_the_same_agent_replaces_the_first(world: World):
