@@ -102,7 +102,7 @@ class DnfBackend:
         return bool(self._runner.ask("has_metadata"))
 
     def needs_repair(self) -> bool:
-        return any(not package.complete for package in self._read().packages.values())
+        return bool(self._runner.ask("needs_repair"))
 
     def history_mark(self) -> int:
         return int(time.time())

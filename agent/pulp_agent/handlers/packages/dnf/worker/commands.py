@@ -53,6 +53,7 @@ class Commands:
             "plan": self._plan,
             "download": self._download,
             "commit": self._commit,
+            "needs_repair": self._needs_repair,
             "repair": self._repair,
             "hold": self._hold,
             "config_files": lambda order: config_files.decisions(host, order["since"]),
@@ -161,11 +162,22 @@ class Commands:
                 self._host.check_lock()
             raise refusal(error) from error
 
+    def _needs_repair(self, _: Order) -> bool:
+        """Raises `locked` while it cannot be known: a transaction at work looks cut off too, until its locks are gone."""
+        if not self._broken():
+            return False
+        self._host.check_lock()
+        return bool(self._broken())
+
+    def _broken(self) -> dict[str, str]:
+        """Key → name."""
+        state = self._host.state()["packages"]
+        return {key: p["name"] for key, p in state.items() if p["status"] != INSTALLED}
+
     def _repair(self, order: Order) -> None:
         """Install anew what was cut off in its installation, and remove what is left over of older versions."""
         self._host.check_lock()
-        state = self._host.state()["packages"]
-        broken = {key: p["name"] for key, p in state.items() if p["status"] != INSTALLED}
+        broken = self._broken()
         if not broken:
             return
         try:
