@@ -19,7 +19,13 @@ from sim.rules import Rules
 
 UNANSWERED = "did not report its end"
 """How the server says that it alone has ended an accepted call."""
-ENDS_OF_UNKNOWN_KINDS = ("accept-timeout", "canceled", "consumer-unregistered", "window-missed")
+ENDS_OF_UNKNOWN_KINDS = (
+    "accept-timeout",
+    "canceled",
+    "consumer-unregistered",
+    "lost",  # its agent had taken it from a newer server, and lost its memory
+    "window-missed",
+)
 
 
 class StoreChecks(Rules):
