@@ -27,6 +27,8 @@ from pulp_agent.spool import Spool
 ALREADY_RUNS = 3
 """Exit code: another process of this execution lives."""
 _LOCK_TRIES = 40
+_RESULT_PAUSE = 1.0  # s
+_RESULT_TRIES = 3600
 _PROGRESS_EVERY = 0.2  # s
 _READ_TIMEOUT = 600_000  # ms
 
@@ -90,10 +92,27 @@ def _execute(spool: Spool) -> int:
         _outlive_signals()
         outcome = _run(spool)
         failpoint("job.ended")
-        spool.write_result(outcome)
+        _leave_result(spool, outcome)
         failpoint("job.result.written")
     os.close(lock)
     return 0
+
+
+def _leave_result(spool: Spool, outcome: Outcome) -> None:
+    """Where the disk is full the answer waits in here for room: to die with it would only make the work be looked at again."""
+    never = Event()
+    for left in reversed(range(_RESULT_TRIES)):
+        try:
+            spool.write_result(outcome)
+            return
+        except FileNotFoundError:
+            raise  # the folder is gone: nobody waits for the answer any more
+        except OSError as error:
+            if not left:
+                raise
+            if left == _RESULT_TRIES - 1:
+                sys.stderr.write(f"The result cannot be written yet: {error}\n")
+            never.wait(_RESULT_PAUSE)
 
 
 def _lock(spool: Spool) -> int | None:

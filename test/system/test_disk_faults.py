@@ -106,7 +106,7 @@ def test_the_agents_disk_is_full_and_has_space_again(tmp_path: Path) -> None:
 
 
 def test_the_agents_disk_is_full_when_the_work_is_done(tmp_path: Path) -> None:
-    """The job cannot leave its result, and the agent could not note it: dpkg did it once, and that is told in the end."""
+    """The job cannot leave its result, and the agent could not note it: the job waits, and what dpkg did once is told."""
     with (
         small_disk(tmp_path / "world" / "hosts" / "host1" / "agent", megabytes=8) as disk,
         Stage(tmp_path) as stage,
@@ -116,14 +116,16 @@ def test_the_agents_disk_is_full_when_the_work_is_done(tmp_path: Path) -> None:
         disk.fill()
         open_gate(stage)
         until(lambda: stage.host.installed().get("demogate"), "the work to be done")
-        until(lambda: not stage.world.jobs(), "the job to fail at its result")
+        refused = "The result cannot be written yet"
+        log = stage.host.agent.log
+        until(lambda: refused in log.read_text(errors="replace"), "the result to be refused")
         assert stage.world.task(task["id"])["state"] == "running"
         disk.free()
         ended = stage.ended(task)
         assert ended["state"] == "finished", ended
         assert [c["name"] for c in ended["result"]["changes"]] == ["demogate"]
-        log = (stage.host.root / "var/log/dpkg.log").read_text()
-        assert log.count(" install demogate:all <none> ") == 1
+        written = (stage.host.root / "var/log/dpkg.log").read_text()
+        assert written.count(" install demogate:all <none> ") == 1
         events = stage.world.history(stage.host, type="packages_installed")
         assert [e["task_id"] for e in events] == [task["id"]]
         stage.violations_none()
