@@ -177,6 +177,7 @@ class Connection:
             return
         for message in messages:
             self.network.checks.server_sends(self, message)
+            self.network.overhear(self, message)
             self.ear.process.durable(f"send {self.agent.name} {_named(message)}", lambda: None)
             packet = Packet(self, message)
             self.down.add_message(lambda packet=packet: self.reach_agent(packet))  # type: ignore[misc]

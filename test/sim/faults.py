@@ -27,6 +27,7 @@ class Faults:
             self._cut: 10,
             self._go_away: 4,
             self._step_clock: 5,
+            self._swing_clock: 3,
             self._fill_journal: 2,
             self._fill_store: 2,
             self._renew: 2,
@@ -100,7 +101,18 @@ class Faults:
 
     def _step_clock(self) -> None:
         host, scale = self._fleet.any_host(), self._fleet.scale
-        step = self._world.random.choice((-HOUR, HOUR, -scale, scale, -host.skew))
+        steps = (-HOUR, HOUR, -scale, scale, -host.skew)
+        self._step(host, self._world.random.choice(steps))
+
+    def _swing_clock(self) -> None:
+        """There and back, by less than would make the agent refuse windows."""
+        host = self._fleet.any_host()
+        span = self._world.spread(MINUTE, 9 * MINUTE)
+        self._step(host, span)
+        pause = self._world.spread(12 * SECOND, 90 * SECOND)
+        self._world.later(pause, lambda: self._step(host, -span))
+
+    def _step(self, host: Host, step: int) -> None:
         host.skew += step
         self._world.note(host.name, "clock steps", step)
         agent = self._fleet.agent(host)

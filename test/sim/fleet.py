@@ -174,7 +174,8 @@ class Fleet:
             agent = connection.agent
             known = agent.daemon.core.table  # type: ignore[attr-defined]
             for record in uow.tasks.open_of(consumer.id):
-                if record.accepted_at is not None and not known.knows(record.id):
+                there = record.accepted_at is not None and record.answer is None
+                if there and not known.knows(record.id):
                     return f"{record} is not known to its agent"
         return ""
 

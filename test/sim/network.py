@@ -25,6 +25,7 @@ class Network:
         self.ear: Ear | None = None
         self.slowest = 200
         self.server_credit = 64
+        self.overhear: Callable[[Connection, Message], None] = lambda _connection, _message: None
         self.connections: dict[int, Connection] = {}
         self._serial = 0
 

@@ -39,6 +39,17 @@ class Nonsense:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._world = fleet.world
+        self._confused: float = fleet.world.random.choice((0.0, 0.0, 0.0, 0.05))
+        fleet.network.overhear = self._deny
+
+    def _deny(self, connection: Connection, message: Message) -> None:
+        """Now and then a host first says that it never heard of what it is sent."""
+        call_id = message.correlation_id
+        if message.subject != "request" or call_id is None or not self._world.chaos:
+            return
+        if self._world.chance(self._confused):
+            body = msgspec.json.encode(Unknown(id=call_id))
+            self._fleet.network.inject_up(connection, _message(body, "unknown", call_id))
 
     def _connection(self) -> Connection | None:
         connections = list(self._fleet.network.connections.values())

@@ -82,9 +82,12 @@ class Users:
 
     def _timing(self) -> dict[str, Any]:
         rng, scale = self._world.random, self._fleet.scale
+        within = rng.choice((1, 2, 3)) * SECOND
+        if rng.random() < 0.8:
+            within = self._world.spread(SECOND, 20 * scale)
         timing: dict[str, Any] = {
             "timeout": f"{rng.choice((2, 60, 7200))}s",
-            "deliver_within": f"{max(1, self._world.spread(SECOND, 20 * scale) // SECOND)}s",
+            "deliver_within": f"{max(1, within // SECOND)}s",
         }
         if rng.random() < 0.35:
             timing["window"] = self._window()

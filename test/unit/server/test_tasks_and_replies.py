@@ -28,6 +28,7 @@ from pulp.rmi.messages import (
     Welcome,
 )
 from pulp.server.db.base import StoreUnavailable
+from pulp.server.domain.task import TaskError
 from pulp.server.domain.task import TaskState as S
 from pulp.server.tasking.scheduler import Scheduler
 
@@ -456,6 +457,26 @@ def test_cancel_of_a_sent_call_is_durable_until_it_is_answered(world: World):
     world.reply(peer, Canceled(id=task_id))
     assert world.task(task_id).state is S.CANCELED
     assert world.events() == ["action_canceled"]
+
+
+def test_a_task_that_is_ended_here_is_called_off_at_its_agent(world: World):
+    """As when its consumer is unregistered: the link is closed right after the commit."""
+    world.consumer()
+    peer = world.hello()
+    held = world.install(window=Window(START + HOUR, START + 2 * HOUR))
+    world.step()
+    world.reply(peer, Accepted(id=held, state="held", starts=START + HOUR))
+    world.consumer("away")
+    parked = world.install("away")
+    world.step()
+    world.take_sent()
+    gone = TaskError(code="consumer-unregistered", message="gone")
+    for task_id in (held, parked):
+        world.store.write(
+            lambda uow, i=task_id: world.queue.end(uow, world.task(i), gone, world.now)
+        )
+    assert world.take_sent() == [Cancel(id=held)]
+    assert world.task(held).state is S.CANCELED
 
 
 def test_a_cancel_that_is_too_late_leaves_the_task_to_its_own_end(world: World):
