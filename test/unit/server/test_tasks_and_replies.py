@@ -471,10 +471,10 @@ def test_a_task_that_is_ended_here_is_called_off_at_its_agent(world: World):
     world.step()
     world.take_sent()
     gone = TaskError(code="consumer-unregistered", message="gone")
-    for task_id in (held, parked):
-        world.store.write(
-            lambda uow, i=task_id: world.queue.end(uow, world.task(i), gone, world.now)
-        )
+    world.queue.call_off(
+        world.store.write(lambda uow, i=i: world.queue.end(uow, world.task(i), gone, world.now))
+        for i in (held, parked)
+    )
     assert world.take_sent() == [Cancel(id=held)]
     assert world.task(held).state is S.CANCELED
 
