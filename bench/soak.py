@@ -14,6 +14,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -57,6 +58,7 @@ class Told:
 
     acknowledged: list[str] = field(default_factory=list)
     repeated: int = 0
+    too_late: int = 0
     kills: Counter[str] = field(default_factory=Counter)
 
 
@@ -111,7 +113,7 @@ class Client(threading.Thread):
     """Asks for installs at a steady rate, each until it is acknowledged; calls a few of them off again."""
 
     def __init__(self, world: World, plan: Plan, number: int, told: Told, until: float) -> None:
-        super().__init__(name=f"client-{number}")
+        super().__init__(name=f"client-{number}", daemon=True)
         self._plan = plan
         self._told = told
         self._until = until
@@ -133,12 +135,16 @@ class Client(threading.Thread):
             due = max(due + pause, now - 1.0)
             time.sleep(max(0.0, due - now))
             task_id = self._ask()
+            if task_id is None:
+                self._told.too_late += 1
+                continue
             self._told.acknowledged.append(task_id)
             if self._random.random() < 0.05:
                 with suppress(httpx.TransportError):
                     self._http.post(f"/tasks/{task_id}/cancel")
 
-    def _ask(self) -> str:
+    def _ask(self) -> str | None:
+        """None: when it could be asked at last, its window was over, and nothing was stored."""
         number = self._random.randint(1, self._plan.agents)
         path, headers = (
             f"/consumers/sim-{number:04d}/actions/install",
@@ -150,6 +156,8 @@ class Client(threading.Thread):
                 answer = self._http.post(path, json=body, headers=headers)
                 if answer.status_code == 202:
                     return str(answer.json()["id"])
+                if answer.status_code == 422 and "is in the past" in answer.text:
+                    return None
                 if answer.status_code != 503:
                     raise WorldError(f"{answer.status_code} {answer.text}")
             self._told.repeated += 1
@@ -214,6 +222,7 @@ def reckon(world: World, fleets: Fleets, told: Told) -> dict[str, Any]:
     return {
         "acknowledged": len(told.acknowledged),
         "repeated_requests": told.repeated,
+        "refused_as_too_late": told.too_late,
         "kills": dict(told.kills),
         "states": dict(Counter(record.state.value for record in stored.values())),
         "executions_per_task": dict(Counter(first[i] for i in stored)),
@@ -293,6 +302,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=8, help="seconds between kills, on average")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and end what was started
     plan = Plan(
         seconds=60 * args.minutes,
         agents=args.agents,

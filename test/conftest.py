@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,6 +33,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs root: ./dev test --all")
     if os.geteuid() != 0:
         (pytest.fail if CI else pytest.skip)("needs root, and this is not root")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A program's main() that a test calls sends its log to that test's own standard error."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

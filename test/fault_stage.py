@@ -243,8 +243,10 @@ class Stage:
 
 
 def _dead(pid: int) -> bool:
+    """With all its threads: a first thread that is a zombie does not mean that the sockets are closed."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
     except psutil.NoSuchProcess:
         return True
 

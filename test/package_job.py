@@ -14,9 +14,11 @@ from typing import Any
 
 import msgspec
 from pulp_agent.handlers.base import HandlerError
-from pulp_agent.handlers.packages import AptSettings, handlers
+from pulp_agent.handlers.packages import AptSettings, DnfSettings, Settings, handlers
 
 from pulp.rmi.interfaces import METHODS, Method
+
+_SETTINGS: dict[str, type[Settings]] = {"apt": AptSettings, "dnf": DnfSettings}
 
 
 class PackageJob:
@@ -54,7 +56,7 @@ class PackageJob:
         return self._end - time.monotonic()
 
 
-def call(settings: AptSettings, method: Method, args: msgspec.Struct, job: PackageJob) -> Any:
+def call(settings: Settings, method: Method, args: msgspec.Struct, job: PackageJob) -> Any:
     """Decode the arguments as the agent does, so that what the wire refuses is refused here too, and run the handler."""
     decoded = msgspec.convert(msgspec.to_builtins(args), method.args)
     return handlers(settings)[method](decoded, job)
@@ -66,7 +68,8 @@ def main(path: Path) -> None:
     job = PackageJob(Path(spec["spool"]), resumed=spec["resumed"])
     args = msgspec.convert(spec["args"], method.args)
     try:
-        value = handlers(AptSettings(**spec["settings"]))[method](args, job)
+        settings = _SETTINGS[spec.get("backend", "apt")](**spec["settings"])
+        value = handlers(settings)[method](args, job)
         outcome = {"value": msgspec.to_builtins(value)}
     except HandlerError as error:
         outcome = {"code": error.code, "message": str(error)}

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from pulp.messaging.base import Delivery, Message, Peer
 from pulp.rmi import codec
-from pulp.rmi.interfaces import METHODS, PackageSpec, PackagesResult
+from pulp.rmi.interfaces import INSTALL, METHODS, PackageSpec, PackagesResult
 from pulp.rmi.messages import CallStatus, Hello, Request, ToServer
 from pulp.rmi.versions import FEATURES, TODAY, Repertoire, offer
 from pulp.server.agent import Pending
@@ -47,6 +47,7 @@ class Names(Struct, frozen=True):
 
 class Install(AsyncTask):
     kind: ClassVar[str] = "test.install"
+    method = INSTALL
     arguments = Names
 
     def run(self, ctx: Context) -> None:
@@ -198,7 +199,8 @@ class World:
     ) -> Peer:
         """A new connection of the consumer says hello and is answered."""
         self._connections += 1
-        peer = Peer(f"uid-{name}", changes.pop("fingerprint", "f1"), self._connections)
+        uid = changes.pop("uid", f"uid-{name}")
+        peer = Peer(uid, changes.pop("fingerprint", "f1"), self._connections)
         hello = Hello(
             agent="1.0",
             protocols=[1],

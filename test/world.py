@@ -101,7 +101,7 @@ class Host:
         self.path = world.path / "hosts" / id_
         self.root = self.path / "root"
         self.data = self.path / "agent"
-        self.path.mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         self._env = {
             **world.env,
             "PULP_AGENT_PACKAGES_APT_CONFIG": str(make_root(self.root, world.repository)),

@@ -7,7 +7,7 @@ from random import Random
 
 FIRST = 0.5
 LONGEST = 60.0
-STABLE = 60.0
+STABLE = 10.0
 """Seconds (all three). A connection that lasted this long starts the count anew."""
 REFUSED_FIRST = 5.0
 REFUSED_LONGEST = 300.0

@@ -128,14 +128,15 @@ class CallTable:
             self.hours.missed(call.window, record.at)
 
     def _confirmed(self, call_id: str, at: int) -> None:
-        call = self.open.get(call_id)
+        """Only what has ended is ever confirmed: where the journal has lost its end, it is over all the same."""
+        call = self.open.pop(call_id, None)
+        final = call.final if call else None
         if call is None:
             self.tombstones.setdefault(call_id, Tombstone(at, canceled=False))
-        elif call.phase is Phase.DONE:
-            del self.open[call_id]
-            self.tombstones[call_id] = Tombstone(at, isinstance(call.final, Canceled))
-            if call.final:
-                self._remember(call.final)
+            return
+        self.tombstones[call_id] = Tombstone(at, isinstance(final, Canceled))
+        if final:
+            self._remember(final)
 
     def _remember(self, final: Final) -> None:
         self._recent[final.id] = final

@@ -27,11 +27,21 @@ class Agent(Struct, frozen=True, kw_only=True):
 class Packages(Struct, frozen=True, kw_only=True):
     """Package work."""
 
+    family: Annotated[
+        Literal["auto", "apt", "dnf"],
+        Meta(
+            description="The host's package system. `auto`: apt where dpkg knows of packages, else dnf if it is there."
+        ),
+    ] = "auto"
     apt_config: Annotated[
         str | None,
         Meta(
             description="Value of APT_CONFIG for apt, for hosts whose apt has a configuration of its own."
         ),
+    ] = None
+    dnf_config: Annotated[
+        str | None,
+        Meta(description="Path of dnf's configuration, for hosts that have it elsewhere."),
     ] = None
     root: Annotated[
         str, Meta(description="Folder that packages are installed into; `/` is the host itself.")

@@ -20,12 +20,15 @@ from msgspec import Raw, Struct
 from pulp.common import failpoints
 from pulp.common.failpoints import failpoint
 from pulp_agent.events import LATE, Failure, Outcome, Success, no_details
+from pulp_agent.files import write_whole
 from pulp_agent.handlers.base import HandlerError, Job
 from pulp_agent.spool import Spool
 
 ALREADY_RUNS = 3
 """Exit code: another process of this execution lives."""
 _LOCK_TRIES = 40
+_RESULT_PAUSE = 1.0  # s
+_RESULT_TRIES = 3600
 _PROGRESS_EVERY = 0.2  # s
 _READ_TIMEOUT = 600_000  # ms
 
@@ -95,10 +98,27 @@ def _execute(spool: Spool) -> int:
         _outlive_signals()
         outcome = _run(spool)
         failpoint("job.ended")
-        spool.write_result(outcome)
+        _leave_result(spool, outcome)
         failpoint("job.result.written")
     os.close(lock)
     return 0
+
+
+def _leave_result(spool: Spool, outcome: Outcome) -> None:
+    """Where the disk is full the answer waits in here for room: to die with it would only make the work be looked at again."""
+    never = Event()
+    for left in reversed(range(_RESULT_TRIES)):
+        try:
+            spool.write_result(outcome)
+            return
+        except FileNotFoundError:
+            raise  # the folder is gone: nobody waits for the answer any more
+        except OSError as error:
+            if not left:
+                raise
+            if left == _RESULT_TRIES - 1:
+                sys.stderr.write(f"The result cannot be written yet: {error}\n")
+            never.wait(_RESULT_PAUSE)
 
 
 def _lock(spool: Spool) -> int | None:
@@ -182,20 +202,25 @@ def _print(jobs: Path, path: str) -> int:
     with tempfile.TemporaryDirectory(prefix="pulp-agent-") as folder:
         job = SpoolJob(Spool(Path(folder)), timeout=_READ_TIMEOUT, resumed=False)
         try:
-            sys.stdout.buffer.write(_call(path, 1, Raw(b"{}"), job, jobs))
+            return _tell(bytes(_call(path, 1, Raw(b"{}"), job, jobs)))
         except HandlerError as error:
             sys.stderr.write(f"{error}\n")
             return 1
-        except BrokenPipeError:  # the agent that asked is gone
-            return 1
+
+
+def _tell(output: bytes) -> int:
+    """Unbuffered: Python would complain about a broken pipe once more at its end."""
+    try:
+        write_whole(sys.stdout.fileno(), output)
+    except BrokenPipeError:  # the agent that asked is gone
+        return 1
     return 0
 
 
 def _print_methods() -> int:
     from pulp_agent.handlers.registry import methods
 
-    sys.stdout.write("\n".join(sorted({method.path for method in methods().values()})))
-    return 0
+    return _tell("\n".join(sorted({method.path for method in methods().values()})).encode())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ from pathlib import Path
 from pulp.common.errors import PulpError
 
 MODULE = "pulp_agent.job"
-_PASSED_ON = ("PATH", "APT_CONFIG", "PYTHONPATH", "VIRTUAL_ENV", "TZ", "LANG")
+_PASSED_ON = (
+    *("PATH", "HOME", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "TZ", "LANG", "APT_CONFIG"),
+    *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy"),
+)
 
 
 class LaunchError(PulpError):

@@ -121,11 +121,14 @@ class Spool:
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(fd, 0)
+            write_whole(fd, b"%d" % os.getpid())
         except BlockingIOError:
             os.close(fd)
             return None
-        os.ftruncate(fd, 0)
-        write_whole(fd, b"%d" % os.getpid())
+        except OSError:  # a full disk: a lock that nobody knows of would be held for ever
+            os.close(fd)
+            raise
         return fd
 
     def alive(self) -> bool:

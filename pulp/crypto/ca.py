@@ -34,8 +34,8 @@ SERVER_DAYS = 3650
 """As long as the authority: its key lies beside the server's, so an earlier end guards nothing and could cut off the fleet."""
 AUTHORITY_DAYS = 3650
 
-_BACKDATED = timedelta(minutes=5)
-"""A host whose clock is a little behind must not refuse a fresh certificate."""
+_BACKDATED = timedelta(days=1)
+"""A clock that is hours behind (a wrong zone, a step back), at either end, must not make a fresh certificate useless."""
 
 _DNS_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 

@@ -15,7 +15,7 @@ from pulp import __version__
 from pulp.common.clock import Clock, SystemClock
 from pulp.common.errors import FieldError, InvalidInput, PulpError
 from pulp.common.failpoints import failpoint
-from pulp.common.times import SECOND
+from pulp.common.times import MINUTE, SECOND
 from pulp.crypto.ca import Authority
 from pulp.crypto.keys import fingerprint
 from pulp.messaging.listener import Limits, ListenerBus
@@ -59,6 +59,9 @@ from pulp.server.webservices.server import RestServer
 
 PROGRESS_EVERY = SECOND
 """Agents report a call's progress at most this often (docs/WIRE.md)."""
+
+PATIENCE = MINUTE
+"""Agents are back this soon after a start of the server, and say what they have taken."""
 
 
 class StartError(PulpError):
@@ -178,16 +181,28 @@ def migrate(settings: ServerSettings) -> None:
 
 
 def first_admin(login: str, password: str) -> UserBody:
+    """InvalidInput names what no user could have."""
     try:
         return msgspec.convert({"login": login, "password": password, "role": "admin"}, UserBody)
     except msgspec.ValidationError as e:
-        raise InvalidInput([FieldError("admin", str(e))]) from None
+        if "$.password" in str(e):
+            raise InvalidInput(
+                [FieldError("password", "must have from 8 to 256 characters")]
+            ) from None
+        raise InvalidInput(
+            [FieldError("login", "is made of lower-case letters, digits, dots, - and _")]
+        ) from None
 
 
 def build_core(settings: ServerSettings, clock: Clock) -> Core:
     """The parts without REST; used alone by benchmarks."""
     home = Home(settings.server.data)
     home.check()
+    if not (home.directory / backup.STORE).exists():
+        raise StartError(
+            f"{home.directory / backup.STORE} is missing beside the CA and the keys: put it back, or restore a backup into a"
+            " new data directory"
+        )
     store = SqliteStore(settings.server.data)
     bus = _bus(settings, home, store)
     try:
@@ -251,7 +266,13 @@ class _Joining:
             has_room=queue.has_room,
         )
         dispatcher = Dispatcher(replies, queue, sweep)
-        scheduler = Scheduler(self._store, kinds, gateway, self._dispatch.set)
+        scheduler = Scheduler(
+            self._store,
+            kinds,
+            gateway,
+            self._dispatch.set,
+            patient_until=self._clock.now() + PATIENCE,
+        )
         return Core(
             store=self._store,
             bus=self._bus,
@@ -352,8 +373,11 @@ def _tls(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.num_tickets = 0  # nobody resumes: an agent connects once and stays
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(ca)
+    try:
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(ca)
+    except (OSError, ssl.SSLError) as e:
+        raise StartError(f"{certificate}, {key} or {ca} cannot be used: {e}") from e
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 

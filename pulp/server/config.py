@@ -50,9 +50,6 @@ class Rest(Struct, frozen=True, kw_only=True):
             le=200,
         ),
     ] = 10
-    max_body: Annotated[
-        int, Meta(description="Largest request body, in bytes.", ge=1024, le=64 * 1024 * 1024)
-    ] = 1024 * 1024
     waiters: Annotated[
         int,
         Meta(
@@ -110,7 +107,7 @@ Age = Annotated[
     str,
     Meta(
         pattern=r"^(forever|0|([0-9]+[smhdw])+)$",
-        extra={"wanted": "`forever`, or a duration such as 90d or 52w"},
+        extra={"wanted": "`forever` (or 0), or a duration such as 90d or 52w"},
     ),
 ]
 
@@ -173,4 +170,13 @@ def read(
         raise config.SettingsError(
             ["[rest] certificate and key belong together: set both, or neither"]
         )
+    _check_ages(effective.settings.retention)
     return effective
+
+
+def _check_ages(retention: Retention) -> None:
+    for key, text in (("tasks", retention.tasks), ("history", retention.history)):
+        try:
+            retention.age(text)
+        except ValueError as error:
+            raise config.SettingsError([f"[retention] {key}: {error}"]) from None

@@ -97,10 +97,16 @@ class Home:
         return read_certificate(self.server_certificate.read_text()).common_name
 
     def authority(self) -> Authority:
-        return Authority.load(self.ca_certificate.read_text(), self.ca_key.read_text())
+        try:
+            return Authority.load(self.ca_certificate.read_text(), self.ca_key.read_text())
+        except PulpError as e:
+            raise HomeError(f"{self.ca_certificate} or {self.ca_key}: {e}") from e
 
     def signer(self) -> Signer:
-        return Signer(self.signing_key.read_text())
+        try:
+            return Signer(self.signing_key.read_text())
+        except PulpError as e:
+            raise HomeError(f"{self.signing_key}: {e}") from e
 
 
 def _write(path: Path, text: str, mode: int) -> None:

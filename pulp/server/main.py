@@ -124,6 +124,7 @@ def _settings(args: argparse.Namespace) -> Effective[ServerSettings]:
 def _init(args: argparse.Namespace) -> int:
     settings = _settings(args).settings
     password, made = _first_password()
+    bootstrap.first_admin(args.admin, password)  # nothing is made for an admin that cannot be
     home = Home(settings.server.data)
     home.create(bootstrap.names_for_init(settings))
     bootstrap.create_first_admin(settings, args.admin, password)

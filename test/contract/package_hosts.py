@@ -1,148 +1,46 @@
-"""Hosts for the package contract: one class per back end, all with the same verbs."""
+"""Hosts for the package contract: one class per back end, all with the verbs of `package_host.Host`."""
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
+import re
+import shutil
+import sqlite3
 import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import debrepo
 import msgspec
-from debrepo import Package
-from package_job import PackageJob, call
-from pulp_agent.handlers.base import HandlerError
-from pulp_agent.handlers.packages import AptSettings
+import pytest
+import rpmrepo
+from package_host import PATIENCE, Host, spec
+from pulp_agent.handlers.packages import AptSettings, DnfSettings
+from pulp_agent.handlers.packages.processes import Process, Session
 
-from pulp.rmi import interfaces
-from pulp.rmi.interfaces import Method, NoArgs, PackagesArgs, PackageSpec, Policy, UpdateAllArgs
-
-DEADLINE = 20.0  # s; a wait that takes longer has failed
+from pulp.rmi.interfaces import PackageSpec, ProfileResult
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain until {what}"
-        time.sleep(0.02)
-
-
-def spec(text: str) -> PackageSpec:
-    """`name=version` as a PackageSpec, unchecked."""
-    name, _, version = text.partition("=")
-    return PackageSpec(name=name, version=version or None)
-
-
-class Started:
-    """A handler at work in a thread."""
-
-    def __init__(self, work: Callable[[PackageJob], Any], job: PackageJob) -> None:
-        self.job = job
-        self._outcome: list[Any] = []
-        self._thread = threading.Thread(target=self._run, args=(work,))
-        self._thread.start()
-
-    def _run(self, work: Callable[[PackageJob], Any]) -> None:
-        try:
-            self._outcome.append(work(self.job))
-        except HandlerError as error:
-            self._outcome.append(error)
-
-    def outcome(self) -> Any:
-        """The result, or the HandlerError."""
-        self._thread.join(DEADLINE)
-        assert not self._thread.is_alive(), "the handler did not end"
-        return self._outcome[0]
-
-
-class AptHost:
-    """A private apt and dpkg root on the throw-away repository. Needs no root."""
+class AptHost(Host):
+    """A private apt and dpkg root. Needs no root."""
 
     backend = "apt"
+    setting_up = "Setting up {}"
+    remembers_failed_scripts = True
+    settings: AptSettings
 
     def __init__(self, folder: Path, *, uri: str | None = None) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.repository = debrepo.build_repository(folder / "repository", slow_seconds=1)
-        self.root = folder / "root"
         config = debrepo.make_root(self.root, self.repository, uri=uri)
         self.settings = AptSettings(
             apt_config=str(config),
             root=str(self.root),
             security_labels=(debrepo.SECURITY_LABEL,),
-            lock_timeout=5.0,
-            retry_delay=0.05,
-            script_grace=0.5,
+            **PATIENCE,
         )
-        self._numbers = itertools.count(1)
-
-    # --- calling the handlers ---
-
-    def job(self, **options: Any) -> PackageJob:
-        return PackageJob(self.folder / f"job{next(self._numbers)}", **options)
-
-    def call(
-        self, method: Method, *packages: str, job: PackageJob | None = None, **options: Any
-    ) -> Any:
-        """A call of one of the named-package methods; options: dry_run, and the policy's."""
-        dry_run = options.pop("dry_run", False)
-        args = PackagesArgs(
-            packages=[spec(name) for name in packages], policy=Policy(**options), dry_run=dry_run
-        )
-        return call(self.settings, method, args, job or self.job())
-
-    def install(self, *packages: str, **options: Any) -> Any:
-        return self.call(interfaces.INSTALL, *packages, **options)
-
-    def update(self, *packages: str, **options: Any) -> Any:
-        return self.call(interfaces.UPDATE, *packages, **options)
-
-    def remove(self, *packages: str, **options: Any) -> Any:
-        return self.call(interfaces.REMOVE, *packages, **options)
-
-    def update_all(
-        self, *, security_only: bool = False, dry_run: bool = False, **policy: Any
-    ) -> Any:
-        args = UpdateAllArgs(security_only=security_only, dry_run=dry_run, policy=Policy(**policy))
-        return call(self.settings, interfaces.UPDATE_ALL, args, self.job())
-
-    def profile(self) -> Any:
-        return call(self.settings, interfaces.PROFILE, NoArgs(), self.job())
-
-    def start_install(self, *packages: str, job: PackageJob | None = None) -> Started:
-        """An install at work in a thread of its own."""
-        return Started(lambda job: self.install(*packages, job=job), job or self.job())
-
-    def spawn_install(self, *packages: str, spool: Path) -> subprocess.Popen[bytes]:
-        """An install in a process and process group of its own."""
-        args = PackagesArgs(packages=[spec(name) for name in packages])
-        order = self.folder / "order.json"
-        order.write_text(
-            json.dumps(
-                {
-                    "method": "Packages.install",
-                    "args": msgspec.to_builtins(args),
-                    "spool": str(spool),
-                    "resumed": False,
-                    "settings": asdict(self.settings),
-                }
-            )
-        )
-        script = Path(__file__).parent.parent / "package_job.py"
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.Popen([sys.executable, script, order], env=env, start_new_session=True)
-
-    def configure(self, **settings: Any) -> None:
-        self.settings = replace(self.settings, **settings)
-
-    # --- looking at the host and changing it behind the handlers' back ---
 
     def tool(self, *command: str) -> str:
         env = {**os.environ, "APT_CONFIG": str(self.settings.apt_config), "LC_ALL": "C.UTF-8"}
@@ -200,44 +98,176 @@ class AptHost:
         return {str(p): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in paths}
 
     def publish(self, name: str, version: str, **fields: Any) -> None:
-        self.repository.publish(Package(name=name, version=version, **fields))
+        self.repository.publish(debrepo.Package(name=name, version=version, **fields))
 
-    @contextmanager
-    def locked(self, *, metadata: bool = False) -> Iterator[None]:
-        """Hold the package system's lock, or that of the repositories' metadata, as another program would."""
+    def lock(self, *, metadata: bool) -> tuple[Path, bool]:
         place = "var/lib/apt/lists/lock" if metadata else "var/lib/dpkg/lock-frontend"
-        program = (
-            "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX);"
-            "print('locked', flush=True); sys.stdin.read()"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", program, self.root / place],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as holder:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"locked\n"
-            try:
-                yield
-            finally:
-                holder.communicate()
+        return self.root / place, False
 
-    # --- the gate: a package whose script waits until it is opened ---
-
-    def close_gate(self) -> None:
-        (self.root / "run/demogate.closed").touch()
-
-    def open_gate(self) -> None:
-        (self.root / "run/demogate.closed").unlink(missing_ok=True)
-
-    def wait_for_gate(self) -> None:
-        """Until the script of demogate is at work."""
-        wait_until((self.root / "run/demogate.reached").exists, "the script of demogate runs")
+    def left_by_failed_script(self, name: str) -> dict[str, str]:
+        """What stands as installed of a package of version 1.0 whose set-up script failed."""
+        return {} if self.remembers_failed_scripts else {name: "1.0"}
 
     def scripts_run(self, name: str) -> int:
         """How often a package's set-up was begun, by the package system's own log."""
         log = (self.root / "var/log/dpkg.log").read_text()
         return sum(f" configure {name}:" in line for line in log.splitlines())
 
+    def is_tool(self, process: Process, session: Session) -> bool:
+        return process.name in ("apt-get", "dpkg")
 
-HOSTS = {"apt": AptHost}
+
+class DnfHost(Host):
+    """A private installroot on Debian's dnf4 and rpm. Needs root."""
+
+    backend = "dnf"
+    setting_up = "Installing: {}"
+    remembers_failed_scripts = False  # a package whose %post failed is installed to rpm, for good
+    settings: DnfSettings
+
+    def __init__(self, folder: Path, *, uri: str | None = None, check: bool = False) -> None:
+        super().__init__(folder)
+        self.repository = rpmrepo.build_repository(folder / "repository")
+        self._config = rpmrepo.make_root(self.root, self.repository, uri=uri, check=check)
+        self._home = self.root / "home"
+        self.settings = DnfSettings(
+            config=str(self._config), home=str(self._home), root=str(self.root), **PATIENCE
+        )
+
+    def plain(self, value: Any) -> Any:
+        """Without the release, which is 1 throughout, and without the shell that every root has."""
+        if isinstance(value, ProfileResult):
+            rest = [p for p in value.packages if p["name"] != rpmrepo.SHELL]
+            packages = [{**p, "version": _without_release(p["version"])} for p in rest]
+            return msgspec.structs.replace(value, packages=packages)
+        changes = [
+            msgspec.structs.replace(c, from_=_without_release(c.from_), to=_without_release(c.to))
+            for c in value.changes
+        ]
+        return msgspec.structs.replace(value, changes=changes)
+
+    def spec(self, text: str) -> PackageSpec:
+        return spec(f"{text}-1" if "=" in text else text)
+
+    def tool(self, *command: str) -> str:
+        return rpmrepo.run(*command, home=self._home)
+
+    def dnf(self, *words: str) -> str:
+        root = f"--installroot={self.root}"
+        return self.tool("dnf-3", f"--config={self._config}", root, "-q", "-y", *words)
+
+    def rpm(self, *words: str) -> str:
+        return self.tool("rpm", "--root", str(self.root), *words)
+
+    def give(self, *packages: str) -> None:
+        self.dnf("--refresh", "install", *(name.replace("=", "-") for name in packages))
+
+    def installed(self) -> dict[str, str]:
+        lines = self.rpm("-qa", "--qf", "%{NAME} %{VERSION}\\n").splitlines()
+        names = dict(line.split() for line in lines)
+        del names[rpmrepo.SHELL]
+        return names
+
+    def held(self) -> set[str]:
+        return set(re.findall(r"^(\w+)-0:", self._locks.read_text(), re.MULTILINE))
+
+    def hold(self, name: str) -> None:
+        version = self.rpm("-q", "--qf", "%{VERSION}-%{RELEASE}", name)
+        with self._locks.open("a") as file:
+            file.write(f"\n# Added lock on a day\n{name}-0:{version}.*\n")
+
+    @property
+    def _locks(self) -> Path:
+        return self.root / "etc/dnf/plugins/versionlock.list"
+
+    def audit(self) -> str:
+        command = ["rpm", "--root", str(self.root), "-Va"]
+        env = {**os.environ, "HOME": str(self._home)}
+        found = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+        names = self.rpm("-qa", "--qf", "%{NAME}\\n").split()
+        return found.stdout + found.stderr + "".join(n for n in names if names.count(n) > 1)
+
+    def cut_off_unpacking(self, name: str, status: str) -> None:
+        """rpm has no such states; what tells is that dnf's history has the begin of a transaction and no end."""
+        with self._history() as history:
+            history.execute(
+                "INSERT INTO trans SELECT max(id) + 1, dt_begin, 0, rpmdb_version_begin, '', '', -1, '', 0, ''"
+                " FROM trans"
+            )
+            history.execute(
+                "INSERT INTO trans_item (trans_id, item_id, repo_id, action, reason, state)"
+                " SELECT (SELECT max(id) FROM trans), item_id, repo_id, action, reason, 0"
+                " FROM trans_item JOIN rpm USING (item_id) WHERE name = ?",
+                (name,),
+            )
+
+    def interrupted(self) -> bool:
+        with self._history() as history:
+            last = history.execute("SELECT state FROM trans ORDER BY id DESC LIMIT 1").fetchone()
+        return bool(last[0] == 0)
+
+    @contextmanager
+    def _history(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.root / "var/lib/dnf/history.sqlite")) as history:
+            yield history
+            history.commit()
+
+    def fingerprint(self) -> dict[str, tuple[int, int]]:
+        """dnf's history counts by its transactions: to read it is to tidy up its file."""
+        paths = [
+            p for place in ("var/lib/rpm", "usr", "etc") for p in (self.root / place).rglob("*")
+        ]
+        paths += (self.root / "var/cache/dnf").rglob("*.rpm")
+        lasting = [path for path in paths if not path.name.endswith(("-shm", "-wal"))]
+        files = {str(p): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in lasting if p.is_file()}
+        with self._history() as history:
+            count = history.execute("SELECT count(*), max(id) FROM trans").fetchone()
+        return {**files, "history": (count[0], count[1])}
+
+    def publish(self, name: str, version: str, **fields: Any) -> None:
+        needs = [word for word in fields.pop("depends", "").split(", ") if word]
+        scripts = {_SCRIPTS[kind]: body for kind, body in fields.pop("scripts", {}).items()}
+        tags = [f"Requires: {re.sub('[()]', '', word)}" for word in needs]
+        package = rpmrepo.Package(name=name, version=version, tags=tags, scripts=scripts, **fields)
+        self.repository.publish(package)
+
+    def scripts_run(self, name: str) -> int:
+        return len((self.root / f"run/{name}.runs").read_text().splitlines())
+
+    def is_tool(self, process: Process, session: Session) -> bool:
+        return process.pid == session.pid
+
+    def lock(self, *, metadata: bool) -> tuple[Path, bool]:
+        """rpm's lock, which dnf takes too, and dnf's own on the metadata."""
+        place = "var/cache/dnf/metadata_lock.pid" if metadata else "var/lib/rpm/.rpm.lock"
+        return self.root / place, metadata
+
+    def trust(self, key: Path | str) -> None:
+        """Name a key for the repository."""
+        repo = self.root / "etc/yum.repos.d/stable.repo"
+        url = key if isinstance(key, str) else key.as_uri()
+        repo.write_text(f"{repo.read_text()}gpgkey = {url}\n")
+
+
+_SCRIPTS = {"preinst": "pre", "postinst": "post", "prerm": "preun", "postrm": "postun"}
+
+
+def _without_release(version: str | None) -> str | None:
+    return version.rpartition("-")[0] if version else version
+
+
+HOSTS: dict[str, Callable[[Path], Host]] = {"apt": AptHost, "dnf": DnfHost}
+
+
+def need(name: str) -> None:
+    """Skip where a family's tools are lacking, and say so; in CI everything is there, or it is a failure."""
+    tools = rpmrepo.TOOLS if name == "dnf" else ("apt-get", "dpkg")
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    if name == "dnf" and os.geteuid() != 0:
+        missing.append("root")
+    if not missing:
+        return
+    text = f"the {name} contract was NOT tested: no {', '.join(missing)} here"
+    if os.environ.get("CI") == "true":
+        pytest.fail(text)
+    pytest.skip(text)

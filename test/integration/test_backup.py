@@ -89,3 +89,29 @@ def test_a_newer_store_is_refused_with_a_sentence(data: Path, monkeypatch: pytes
     done = server("migrate", "--data", data)
     assert done.returncode == 2 and "install the release that wrote it" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("password", "args", "said"),
+    [("short", [], "password: must have"), ("long-enough", ["--admin", "Bad Name"], "login: is")],
+)
+def test_init_makes_nothing_for_an_admin_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str, args: list[str], said: str
+):
+    monkeypatch.setenv("PULP_ADMIN_PASSWORD", password)
+    done = server("init", "--data", tmp_path / "data", "--name", "localhost", *args)
+    assert done.returncode == 2 and said in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_server_whose_store_is_gone_does_not_start_with_an_empty_one(data: Path):
+    (data / "pulp.db").unlink()
+    done = server("run", "--data", data)
+    assert done.returncode == 2 and "pulp.db is missing" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["ca.key", "signing.key", "server.pem"])
+def test_a_damaged_key_or_certificate_is_named(data: Path, name: str):
+    (data / name).write_text("garbage")
+    done = server("run", "--data", data)
+    assert done.returncode == 2 and name in done.stderr and "Traceback" not in done.stderr

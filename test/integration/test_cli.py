@@ -215,6 +215,21 @@ def test_a_failed_script_says_what_was_done(world: World) -> None:
     assert admin(world, "consumer", "remove", "web1", "demofail").returncode == 0
 
 
+def test_a_failed_task_is_asked_for_again_once_its_cause_is_gone(world: World, host: Host) -> None:
+    failed = document(world, "consumer", "install", "web1", "demofail", code=1)
+    cause = host.root / "etc/allow-demofail"
+    cause.touch()
+    try:
+        again = document(world, "task", "retry", failed["id"])
+    finally:
+        cause.unlink()
+    assert (again["state"], again["retry_of"]) == ("finished", failed["id"])
+    assert document(world, "task", "show", failed["id"]) == failed
+    shown = admin(world, "task", "show", again["id"]).stdout
+    assert re.search(rf"^retry of: +{failed['id']}$", shown, re.MULTILINE)
+    assert admin(world, "consumer", "remove", "web1", "demofail").returncode == 0
+
+
 def test_what_would_remove_something_needs_to_be_allowed(world: World, host: Host) -> None:
     assert admin(world, "consumer", "install", "web1", "demo").returncode == 0
     refused = document(world, "consumer", "install", "web1", "democonflict", code=1)

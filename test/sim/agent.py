@@ -17,10 +17,13 @@ from pulp.messaging.amqp.link import LinkEvents
 from pulp.messaging.base import PeerCertificate
 from pulp.rmi.interfaces import METHODS
 from pulp.rmi.versions import FEATURES
-from sim.host import Disk, Host, SimExecutor
+from sim.connection import Connection
+from sim.disk import Disk
+from sim.executor import SimExecutor
+from sim.host import Host
 from sim.journal import decode, encode
 from sim.loop import VirtualLoop
-from sim.network import Connection, Network
+from sim.network import Network
 from sim.world import Process
 
 OLD_METHODS = {k: m for k, m in METHODS.items() if m.path not in ("Packages.remove",)}
@@ -213,6 +216,7 @@ class AgentProcess(Process):
         household.read_profile()
 
     def died(self) -> None:
+        self.loop.end()
         self.network.process_ended(self)
         self.revive(self.host)
 

@@ -29,12 +29,13 @@ from pulp.rmi.messages import (
 )
 from pulp.server.domain.history import HistoryType
 from sim import rulebook
-from sim.host import Folder, Host
+from sim.disk import Folder
+from sim.host import Host
 from sim.journal import decode
 from sim.rules import Rules
 
 if TYPE_CHECKING:
-    from sim.network import Connection
+    from sim.connection import Connection
 
 TOLD = "3 journaled before it is told"
 CLOSING = 10_000  # ms after which an agent has noticed that a window has closed
@@ -174,6 +175,7 @@ class AgentChecks(Rules):
 
     def transaction(self, host: Host, call_id: str) -> None:
         self.executions += 1
+        self.changed[call_id].add(host.uid)
         if host.changed_by.get(call_id):
             self.broken("3 executed at most once", host.name, call_id)
         call = host.index.open.get(call_id)
@@ -201,7 +203,8 @@ class AgentChecks(Rules):
             record = uow.tasks.get(call_id)
             kept = {e.type for e in uow.history.of_task(call_id)}
             orphan = record is None and HistoryType.ORPHAN_RESULT in kept
-            if not orphan and (record is None or not record.state.final):
+            stored = record is not None and (record.state.final or record.answer is not None)
+            if not orphan and not stored:
                 self.broken("3 a final is kept until the server has it", call_id, record)
 
 

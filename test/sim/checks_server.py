@@ -29,7 +29,7 @@ from pulp.server.domain.task import QUEUED, TaskRecord, TaskState
 from sim.rules import Rules
 
 if TYPE_CHECKING:
-    from sim.network import Connection, Packet
+    from sim.connection import Connection, Packet
 
 STORED = "1 stored before it is sent"
 SETTLED = "1 settled after the commit"
@@ -69,7 +69,8 @@ class ServerChecks(Rules):
         connection.welcomed_at = self.world.now
         for other in connection.network.connections.values():
             same = other.peer.identity == connection.peer.identity and other is not connection
-            heard = other.welcomed_at is not None and not other.server_done
+            closed = other.server_done and other.closed_at != self.world.now
+            heard = other.welcomed_at is not None and not closed
             if same and heard and _journal(other) != _journal(connection):
                 self.broken("9 of two hosts with one identity one is refused", connection.peer)
 
@@ -155,8 +156,10 @@ class ServerChecks(Rules):
             if HistoryType.ORPHAN_RESULT not in kept:
                 self.broken("4 an orphan's result is kept", said)
         elif record.consumer_id == consumer.id:
-            if not record.state.final:
+            if not record.state.final and record.answer is None:
                 self.broken(SETTLED, said, record)
+            if not record.state.final:
+                return  # kept for the class that knows it
             if not _same_end(record, said) and HistoryType.LATE_RESULT not in kept:
                 self.broken("4 a late result is kept", said, record)
 

@@ -19,7 +19,13 @@ from sim.rules import Rules
 
 UNANSWERED = "did not report its end"
 """How the server says that it alone has ended an accepted call."""
-ENDS_OF_UNKNOWN_KINDS = ("accept-timeout", "canceled", "consumer-unregistered", "window-missed")
+ENDS_OF_UNKNOWN_KINDS = (
+    "accept-timeout",
+    "canceled",
+    "consumer-unregistered",
+    "lost",  # its agent had taken it from a newer server, and lost its memory
+    "window-missed",
+)
 
 
 class StoreChecks(Rules):
@@ -87,6 +93,11 @@ class StoreChecks(Rules):
             if told != [c["name"] for c in result["changes"]]:
                 self.broken("5 history says what the agent reports", record, details)
 
+    def retried(self, first: str, again: str) -> None:
+        record = self.tasks[again]
+        if again == first or record.retry_of != first:
+            self.broken("2 a retry is a new task that names the first", first, record)
+
     def _failed(self, uow: SqliteUnit, before: TaskRecord, record: TaskRecord, code: str) -> None:
         if code == "canceled":
             self._canceled(uow, record)
@@ -99,8 +110,7 @@ class StoreChecks(Rules):
 
     def _canceled(self, uow: SqliteUnit, record: TaskRecord) -> None:
         consumer = uow.consumers.get(record.consumer_id or "")
-        uid = consumer.uid if consumer else ""
-        if any(by == uid and o.changed for by, o in self.results[record.id]):
+        if consumer is not None and consumer.uid in self.changed[record.id]:
             self.broken("4 canceled means that nothing was changed", record)
 
     def _lost(self, before: TaskRecord, record: TaskRecord) -> None:

@@ -5,37 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from msgspec import Raw
 
 from pulp.common.ids import new_id
-from pulp.messaging.amqp.link import Incoming, Outcome
-from pulp.messaging.base import Message, PeerCertificate
-from pulp.rmi.interfaces import PackagesResult
-from pulp.rmi.messages import Started, Succeeded
+from pulp.messaging.base import Message
 from pulp.server.domain.task import TaskRecord
 from sim import rulebook
+from sim.disk import Snapshot
 from sim.fleet import HOUR, MINUTE, SECOND, Fleet
-from sim.host import Host, Snapshot
-from sim.network import Connection
-
-NONSENSE = (
-    b"\xff\x00",
-    b'{"type":"unheard-of","v":9}',
-    b'{"type":"succeeded","v":1}',
-    b'{"type":"started","v":1,"id":"x","at":"soon"}',
-)
-"""From an agent."""
-
-UNTAKABLE = (
-    {"method": "explode"},
-    {"needs": ["time-travel"]},
-    {"version": 7},
-    {"v": 2},
-    {"args": {"packages": []}},
-    {"timeout": "long"},
-    {"type": "demand"},
-)
-"""How a request of another release may differ from one that can be taken."""
+from sim.host import Host
+from sim.nonsense import Nonsense
 
 
 class Faults:
@@ -45,6 +23,7 @@ class Faults:
         self._plan = 0
         self._snapshots: list[tuple[Host, Snapshot]] = []
         self._backups: list[tuple[bytes, dict[str, TaskRecord], dict[str, str]]] = []
+        nonsense = Nonsense(fleet)
         self._faults: dict[Callable[[], None], int] = {
             self._crash_server: 4,
             self._crash_agent: 6,
@@ -54,13 +33,16 @@ class Faults:
             self._cut: 10,
             self._go_away: 4,
             self._step_clock: 5,
+            self._swing_clock: 3,
             self._fill_journal: 2,
             self._fill_store: 2,
             self._renew: 2,
-            self._talk_nonsense: 2,
-            self._lie: 2,
-            self._impersonate: 1,
-            self._ask_the_untakable: 2,
+            nonsense.talk: 2,
+            nonsense.lie: 2,
+            nonsense.impersonate: 1,
+            nonsense.redeliver: 3,
+            nonsense.say_unknown: 1,
+            nonsense.ask_the_untakable: 2,
         }
         if self._world.chance(0.3):
             self._faults[self._keep] = 4
@@ -71,8 +53,8 @@ class Faults:
                 self._lose_journal: 1,
                 self._copy_host: 1,
             }
-        if self._world.chance(0.12):
-            self._faults |= {self._back_up: 2, self._restore: 2}
+        if self._world.chance(0.2):
+            self._faults |= {self._back_up: 3, self._restore: 3}
 
     def happen(self) -> None:
         fault = self._world.random.choices(list(self._faults), list(self._faults.values()))[0]
@@ -127,7 +109,18 @@ class Faults:
 
     def _step_clock(self) -> None:
         host, scale = self._fleet.any_host(), self._fleet.scale
-        step = self._world.random.choice((-HOUR, HOUR, -scale, scale, -host.skew))
+        steps = (-HOUR, HOUR, -scale, scale, -host.skew)
+        self._step(host, self._world.random.choice(steps))
+
+    def _swing_clock(self) -> None:
+        """There and back, by less than would make the agent refuse windows."""
+        host = self._fleet.any_host()
+        span = self._world.spread(MINUTE, 9 * MINUTE)
+        self._step(host, span)
+        pause = self._world.spread(12 * SECOND, 90 * SECOND)
+        self._world.later(pause, lambda: self._step(host, -span))
+
+    def _step(self, host: Host, step: int) -> None:
         host.skew += step
         self._world.note(host.name, "clock steps", step)
         agent = self._fleet.agent(host)
@@ -196,63 +189,14 @@ class Faults:
             self._fleet.disk.restore(copy)
             self._fleet.checks.went_back(tasks, acknowledged)
 
-    # --- nonsense ---
-
-    def _connection(self) -> Connection | None:
-        connections = list(self._fleet.network.connections.values())
-        return self._world.random.choice(connections) if connections else None
-
-    def _talk_nonsense(self) -> None:
-        connection = self._connection()
-        if connection is not None:
-            body = self._world.random.choice(NONSENSE)
-            self._fleet.network.inject_up(connection, _message(body, "nonsense"))
-
-    def _lie(self) -> None:
-        """A host speaks about another one's task."""
-        connection = self._connection()
-        if connection is None:
-            return
-        consumer = self._fleet.disk.look().consumers.by_uid(connection.peer.identity)
-        mine = consumer.id if consumer else ""
-        others = [
-            t.id
-            for t in self._fleet.checks.tasks.values()
-            if t.consumer_id != mine and not t.state.final
-        ]
-        if others:
-            task_id, now = self._world.random.choice(others), self._world.now
-            value = Raw(msgspec.json.encode(PackagesResult(backend="lie", changed=True)))
-            lie = self._world.random.choice(
-                (
-                    Succeeded(id=task_id, value=value, started=now, finished=now),
-                    Started(id=task_id, at=now),
-                )
-            )
-            self._world.note(connection.agent.name, "lies about", task_id)
-            self._fleet.network.inject_up(
-                connection, _message(msgspec.json.encode(lie), "lie", task_id)
-            )
-
-    def _impersonate(self) -> None:
-        """Somebody has the name in a certificate of his own."""
-        host = self._fleet.any_host()
-        agent = self._fleet.agent(host)
-        if agent is not None:
-            self._fleet.network.dial(
-                agent,
-                _Nobody(),
-                PeerCertificate(host.uid, "fp:forged"),
-                reachable=lambda: True,
-                made=lambda _connection: None,
-                failed=lambda _error: None,
-            )
+    # --- not a fault, but it comes at any time ---
 
     def _keep(self) -> None:
-        """A host gets windows of its own, or other ones, or is let free. Not a fault, but it comes at any time."""
-        connection = self._connection()
-        if connection is None:
+        """A host gets windows of its own, or other ones, or is let free."""
+        connections = list(self._fleet.network.connections.values())
+        if not connections:
             return
+        connection = self._world.random.choice(connections)
         host: Host = connection.agent.host  # type: ignore[attr-defined]
         if host.old:
             return
@@ -260,46 +204,5 @@ class Faults:
         keep = rulebook.own(
             self._world.random, plan=self._plan, now=self._world.now, scale=self._fleet.scale
         )
-        self._fleet.network.inject_down(connection, _message(msgspec.json.encode(keep), "keep"))
-
-    def _ask_the_untakable(self) -> None:
-        connection = self._connection()
-        if connection is None:
-            return
-        host: Host = connection.agent.host  # type: ignore[attr-defined]
-        now, call_id = self._world.now, new_id()
-        request = {
-            "type": "request",
-            "v": 1,
-            "id": call_id,
-            "consumer": host.consumer_id,
-            "class": "Packages",
-            "method": "install",
-            "version": 1,
-            "args": {"packages": [{"name": "p"}]},
-            "by": "ann",
-            "issued": now,
-            "needs": [],
-            "window": None,
-            "plan": 1,
-            "accept_by": now + HOUR,
-            "expires": now + HOUR,
-            "timeout": MINUTE,
-        }
-        body = msgspec.json.encode(request | self._world.random.choice(UNTAKABLE))
-        self._fleet.checks.untakable.add(call_id)
-        self._fleet.network.inject_down(connection, _message(body, "untakable", call_id))
-
-
-class _Nobody:
-    def opened(self) -> None: ...
-
-    def received(self, incoming: Incoming) -> None: ...
-
-    def settled(self, tag: int, outcome: Outcome) -> None: ...
-
-    def closed(self, reason: str, condition: str | None) -> None: ...
-
-
-def _message(body: bytes, subject: str, call_id: str | None = None) -> Message:
-    return Message(body=body, id=new_id(), subject=subject, correlation_id=call_id)
+        message = Message(body=msgspec.json.encode(keep), id=new_id(), subject="keep")
+        self._fleet.network.inject_down(connection, message)

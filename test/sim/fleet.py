@@ -34,6 +34,7 @@ class Fleet:
         self.network.server_credit = rng.choice((2, 64))
         self.scale: int = rng.choice((MINUTE, 20 * MINUTE, 8 * HOUR))
         self.disk_full = False
+        self.flaky: float = rng.choice((0.0, 0.0, 0.02))  # of the server's commits fail
         self.visitor: Callable[[Server], None] = lambda _server: None
         self.server: Server | None = None
         self.hosts: list[Host] = []
@@ -44,7 +45,8 @@ class Fleet:
     def start_server(self) -> None:
         if self.server is not None and self.server.alive:
             return
-        self.checks.upgraded = self.checks.upgraded or self.world.chance(0.1)
+        if self.world.chance(0.1):
+            self.checks.upgraded = not self.checks.upgraded
         try:
             self.server = Server(
                 self.world,
@@ -52,7 +54,7 @@ class Fleet:
                 self.network,
                 self.checks,
                 sweep=MINUTE if self.scale < HOUR else 30 * MINUTE,
-                full=lambda: self.disk_full,
+                full=self._store_fails,
                 visitor=self.visitor,
                 died=self._server_died,
                 classes=kinds.NEXT if self.checks.upgraded else kinds.PRESENT,
@@ -63,6 +65,9 @@ class Fleet:
         except StoreUnavailable:
             if self.server is not None:
                 self.world.kill(self.server)
+
+    def _store_fails(self) -> bool:
+        return self.disk_full or (self.world.chaos and self.world.chance(self.flaky))
 
     def _server_died(self) -> None:
         self.world.later(self.world.spread(50, 20_000), self.start_server)
@@ -169,7 +174,8 @@ class Fleet:
             agent = connection.agent
             known = agent.daemon.core.table  # type: ignore[attr-defined]
             for record in uow.tasks.open_of(consumer.id):
-                if record.accepted_at is not None and not known.knows(record.id):
+                there = record.accepted_at is not None and record.answer is None
+                if there and not known.knows(record.id):
                     return f"{record} is not known to its agent"
         return ""
 

@@ -10,7 +10,7 @@ from pulp.server.domain.task import TaskError, TaskRecord
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.deadlines import Timing
 from pulp.server.tasking.task import Task
-from sim.host import SECRET
+from sim.job import SECRET
 
 BROKEN = ("broken-run", "broken-success", "broken-failure")
 """Beginnings of names of packages at which this server's own code fails."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
@@ -20,6 +21,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def __init__(self, process: Process) -> None:
         self._process = process
         self.errors: list[dict[str, Any]] = []
+        self._coroutines: list[Any] = []
 
     def enter(self, call: Callable[[], Any]) -> Any:
         """Run `call` with this as the running loop."""
@@ -66,9 +68,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        self._coroutines.append(coro)
         task = asyncio.Task(coro, loop=self, **options)
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         return task
+
+    def end(self) -> None:
+        """Its process has died: what was going on goes on no more."""
+        for coroutine in self._coroutines:
+            with suppress(ValueError):  # the one in which it died
+                coroutine.close()
 
     def get_debug(self) -> bool:
         return False

@@ -89,7 +89,7 @@ def _edited(where: str, edits: Sequence[Edit]) -> Iterator[None]:
     original: Any = found.fget if isinstance(found, property) else found
     if isinstance(original, staticmethod):
         original = original.__func__
-    made = _compiled(module, original, edits, owner if outer else None)
+    made = _compiled(original, edits, owner if outer else None)
     holders = _holders(original) if not outer else [(owner, name)]
     for holder, at in holders:
         setattr(holder, at, _like(found, made) if outer else made)
@@ -106,7 +106,7 @@ def _like(found: Any, made: FunctionType) -> Any:
     return staticmethod(made) if isinstance(found, staticmethod) else made
 
 
-def _compiled(module: ModuleType, original: Any, edits: Sequence[Edit], cls: Any) -> FunctionType:
+def _compiled(original: Any, edits: Sequence[Edit], cls: Any) -> FunctionType:
     source = textwrap.dedent(inspect.getsource(original))
     for edit in edits:
         source = _replaced(source, edit)
@@ -117,7 +117,7 @@ def _compiled(module: ModuleType, original: Any, edits: Sequence[Edit], cls: Any
     made: dict[str, Any] = {}
     future = "from __future__ import annotations\n"
     text = f"{future}def _outer(__class__):\n{body}\n    return {original.__name__}\n"
-    exec(compile(text, f"<mutated {edits[0].where}>", "exec"), module.__dict__, made)
+    exec(compile(text, f"<mutated {edits[0].where}>", "exec"), original.__globals__, made)
     function: FunctionType = made["_outer"](cls)
     return function
 

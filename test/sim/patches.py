@@ -21,8 +21,8 @@ import pulp.server.async_.sweep
 import pulp.server.tasking.fifo
 import pulp.server.tasking.scheduler
 from sim import rulebook
-from sim.host import patched
 from sim.kinds import Broken
+from sim.patched import patched
 from sim.world import World
 
 

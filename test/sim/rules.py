@@ -9,7 +9,7 @@ from pulp_agent.events import Outcome
 
 from pulp.server.db.sqlite.unit import SqliteUnit
 from pulp.server.domain.task import TaskRecord
-from sim.host import SECRET
+from sim.job import SECRET
 from sim.store import Disk
 from sim.world import Violation, World
 
@@ -33,6 +33,9 @@ class Rules:
         self.pings: set[str] = set()
         self.untakable: set[str] = set()
         self.requests: dict[str, bytes] = {}
+        self.changed: dict[str, set[str]] = defaultdict(
+            set
+        )  # task → uids of the hosts it has changed
         self.executions = 0
 
     def broken(self, rule: str, *what: object) -> NoReturn:
@@ -47,6 +50,11 @@ class Rules:
     def leaks(self, text: bytes) -> None:
         if any(leak in text for leak in LEAKS):
             self.broken("10 no traceback or secret leaves a process", text)
+
+    def undone(self, uid: str) -> None:
+        """This host has gone back, or has forgotten: what it did is no more."""
+        for hosts in self.changed.values():
+            hosts.discard(uid)
 
     def went_back(self, tasks: dict[str, TaskRecord], acknowledged: dict[str, str]) -> None:
         """The server's store is an older copy again: what it has forgotten was never promised."""

@@ -61,6 +61,10 @@ def find(name: str, *, most: int) -> Found:
     with applied(fault):
         for seed in range(most):
             result = run_seed(seed)
+            if "NameError" in result.what:
+                raise LookupError(
+                    f"{name!r} uses a name that its place does not know: {result.what}"
+                )
             if result.broken is not None:
                 return Found(name, result.broken, seed + 1)
     return Found(name, None, most)

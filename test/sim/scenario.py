@@ -10,6 +10,8 @@ from sim.world import Violation, World
 
 LONGEST_END = 60 * DAY
 PATIENCE = 2 * HOUR
+LENGTHS = (5, 6, 8, 10, 12, 30)
+"""How many things happen before the network is made whole: many short stories, and some long ones."""
 
 
 class Scenario:
@@ -26,7 +28,7 @@ class Scenario:
         """Violation when a rule is broken."""
         with patches(self.world, self.fleet.most_unaccepted) as errors:
             self._set_up()
-            for _ in range(self.world.random.randint(15, 45)):
+            for _ in range(self.world.random.choice(LENGTHS)):
                 self.world.run(self.world.now + self.world.spread(10, self.fleet.scale // 2))
                 self._something()
                 self._check_errors(errors)

@@ -28,7 +28,8 @@ from pulp.server.tasking.fifo import FIFOQueue
 from pulp.server.tasking.loop import LONGEST, RETRY
 from pulp.server.tasking.scheduler import Scheduler
 from pulp.server.tasking.task import Task, TaskKinds
-from sim.network import Connection, Network
+from sim.connection import Connection
+from sim.network import Network
 from sim.store import Disk, SimStore
 from sim.world import Process, Timer, World
 
@@ -71,12 +72,14 @@ class _Thread:
         self._step = step
         self._timer: Timer | None = None
         self._due = 0
-        self._stepping = False
+        self.stepping = False
         self._woken = False
 
     def wake(self) -> None:
         self._woken = True
-        self.come(self._server.world.random.randrange(20))
+        world = self._server.world
+        slow = world.chaos and world.chance(0.05)
+        self.come(world.random.randrange(3000 if slow else 20))
 
     def come(self, delay: int) -> None:
         due = self._server.world.now + delay
@@ -90,9 +93,9 @@ class _Thread:
     def turn(self) -> None:
         """One step. Errors are as the real loop treats them, but only a store that is away may be one."""
         world = self._server.world
-        if self._stepping:
+        if self.stepping:
             return
-        self._stepping = True
+        self.stepping = True
         self._woken = False
         try:
             due = self._step(world.now)
@@ -103,7 +106,7 @@ class _Thread:
             self._server.checks.step_failed(self._name, error)
             due = world.now + RETRY
         finally:
-            self._stepping = False
+            self.stepping = False
         if due is not None:
             self.come(max(0, due - world.now))
 
@@ -237,13 +240,12 @@ class Server(Process):
 
     def _between(self) -> None:
         world = self.world
-        if self._inside or not world.chaos or not world.chance(0.04):
+        likely = 0.4 if self.scheduling.stepping else 0.06
+        if self._inside or not world.chaos or not world.chance(likely):
             return
+        turns = (self.scheduling.turn, self.dispatching.turn, lambda: self._visitor(self))
         self._inside = True
         try:
-            if world.chance(0.5):
-                self.scheduling.turn()
-            else:
-                self._visitor(self)
+            world.random.choice(turns)()
         finally:
             self._inside = False

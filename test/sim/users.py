@@ -7,7 +7,13 @@ from typing import Any
 
 from pulp.common.errors import PulpError
 from pulp.rmi.interfaces import PING, NoArgs
-from pulp.server.api.types import ActionBody, PackagesActionBody, UpdateAllBody, WindowBody
+from pulp.server.api.types import (
+    ActionBody,
+    PackagesActionBody,
+    RetryBody,
+    UpdateAllBody,
+    WindowBody,
+)
 from pulp.server.domain.user import Principal, Role
 from sim.fleet import SECOND, Fleet
 from sim.kinds import BROKEN, Broken, future_task
@@ -21,10 +27,12 @@ class Users:
         self._fleet = fleet
         self._world = fleet.world
         self._packages = 0
+        self._shared: tuple[int, int] | None = None
         self._acts = {
             self._act: 60,
-            self._burst: 4,
+            self._burst: 6,
             self._cancel: 20,
+            self._retry: 4,
             self._unregister: 1,
             self._register_again: 2,
             self._ping: 3,
@@ -73,22 +81,33 @@ class Users:
         self._world.note(who.login, "asks", kind, name, task_id, *told)
 
     def _timing(self) -> dict[str, Any]:
-        rng, now, scale = self._world.random, self._world.now, self._fleet.scale
+        rng, scale = self._world.random, self._fleet.scale
+        within = rng.choice((1, 2, 3)) * SECOND
+        if rng.random() < 0.8:
+            within = self._world.spread(SECOND, 20 * scale)
         timing: dict[str, Any] = {
             "timeout": f"{rng.choice((2, 60, 7200))}s",
-            "deliver_within": f"{max(1, self._world.spread(SECOND, 20 * scale) // SECOND)}s",
+            "deliver_within": f"{max(1, within // SECOND)}s",
         }
         if rng.random() < 0.35:
-            begin = now + rng.choice((-scale, scale // 10, scale, 3 * scale))
-            end = max(now + SECOND, begin + self._world.spread(2 * SECOND, 3 * scale))
-            timing["window"] = WindowBody(begin=_moment(begin), end=_moment(end))
+            timing["window"] = self._window()
         elif rng.random() < 0.15:
-            timing["not_before"] = _moment(now + self._world.spread(SECOND, scale))
+            timing["not_before"] = _moment(self._world.now + self._world.spread(SECOND, scale))
         return timing
+
+    def _window(self) -> WindowBody:
+        """Often the one that others use too."""
+        rng, now, scale = self._world.random, self._world.now, self._fleet.scale
+        if self._shared is None or self._shared[1] <= now or rng.random() < 0.4:
+            begin = now + rng.choice((-scale, scale // 10, scale, 3 * scale))
+            end = begin + self._world.spread(2 * SECOND, 3 * scale)
+            self._shared = begin, max(now + SECOND, end)
+        begin, end = self._shared
+        return WindowBody(begin=_moment(begin), end=_moment(end))
 
     def _burst(self, server: Server, who: Principal) -> None:
         name = self._consumer()
-        for _ in range(self._world.random.randint(3, 12)):
+        for _ in range(self._world.random.randint(3, 7)):
             self._act(server, who, name)
 
     def _cancel(self, server: Server, who: Principal) -> None:
@@ -97,6 +116,15 @@ class Users:
             task_id = self._world.random.choice(opened)
             server.tasks.cancel(who, task_id)
             self._world.note(who.login, "cancels", task_id)
+
+    def _retry(self, server: Server, who: Principal) -> None:
+        """The same once more, as a task of its own."""
+        over = [t.id for t in self._fleet.checks.tasks.values() if t.state.final]
+        if over:
+            first = self._world.random.choice(over)
+            view = server.tasks.retry(who, first, RetryBody(window=None))
+            self._fleet.checks.retried(first, view.id)
+            self._acknowledged(view.id, who, "again", first, {})
 
     def _unregister(self, server: Server, who: Principal) -> None:
         name = self._consumer()

@@ -180,6 +180,8 @@ WAYS: dict[str, tuple[Way, int]] = {
     "server.enqueue.committed": (install, 1),
     "server.run.committed": (install, 1),
     "server.request.sent": (install, 1),
+    "server.end.written": (install, 1),
+    "server.end.committed": (install, 1),
     "server.reply.committed": (install, 2),
     "server.reply.settled": (install, 2),
     "server.park.committed": (parked, 1),
@@ -199,7 +201,7 @@ WAYS: dict[str, tuple[Way, int]] = {
 }
 """The way past each failpoint, and at how many passes of it the server dies, each in a case of its own."""
 
-QUICK = ("server.run.committed", "server.reply.committed@2", "server.hello.committed")
+QUICK = ("server.run.committed", "server.end.written", "server.hello.committed")
 """Run by every `./dev test`; the others by --all."""
 
 POINTS = [name for name in names() if name.startswith(("server.", "store."))]

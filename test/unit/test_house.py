@@ -54,6 +54,10 @@ print(json.dumps(effects))
 THIRD_PARTY = "msgspec,dateutil,cryptography,cproton_ffi,uvloop,web,cheroot,argon2,httpx,typer,rich"
 
 
+FOREIGN = "pulp_agent.handlers.packages.dnf.worker"
+"""A program for the host's own Python beside python3-dnf; nothing of ours imports it."""
+
+
 def module_name(path: Path) -> str:
     base = ROOT / "agent" if "pulp_agent" in path.parts else ROOT
     parts = path.relative_to(base).with_suffix("").parts
@@ -81,7 +85,7 @@ def effects_of_importing(modules: list[str], path: Path) -> list[list[str]]:
 
 
 def test_importing_any_module_has_no_effect() -> None:
-    modules = [module_name(path) for path in SOURCES]
+    modules = [m for m in map(module_name, SOURCES) if not m.startswith(FOREIGN)]
     assert "pulp.messaging.base" in modules
     assert "pulp_agent.handlers.base" in modules
     assert effects_of_importing(modules, ROOT) == []

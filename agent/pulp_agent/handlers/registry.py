@@ -13,7 +13,7 @@ from pulp.rmi.interfaces import INFO, METHODS, PING, REBOOT, Method
 from pulp.rmi.versions import ARGS_VERSIONS, newest
 from pulp_agent.handlers import packages, system
 from pulp_agent.handlers.base import Handler, HandlerError
-from pulp_agent.handlers.packages import AptSettings
+from pulp_agent.handlers.packages import Settings
 
 _SYSTEM: dict[Method, Handler] = {INFO: system.info, REBOOT: system.reboot}
 """Ping is answered by the core itself."""
@@ -25,7 +25,7 @@ def methods() -> dict[tuple[str, int], Method]:
     return {key: m for key, m in METHODS.items() if m.path in paths}
 
 
-def resolve(path: str, version: int, args: Raw, settings: AptSettings) -> tuple[Handler, Struct]:
+def resolve(path: str, version: int, args: Raw, settings: Settings) -> tuple[Handler, Struct]:
     """The handler and its typed arguments, lifted where they are of an older version. HandlerError `unsupported`."""
     try:
         method = METHODS.get((path, version)) or newest(path, version)
@@ -34,7 +34,7 @@ def resolve(path: str, version: int, args: Raw, settings: AptSettings) -> tuple[
         raise HandlerError("unsupported", f"{path} version {version}: {error}") from error
 
 
-def _handler(method: Method, settings: AptSettings) -> Handler:
+def _handler(method: Method, settings: Settings) -> Handler:
     handler = _SYSTEM.get(method) or packages.handlers(settings).get(method)
     if handler is None:
         raise HandlerError("unsupported", f"This host has nothing that can do {method.path}.")

@@ -8,17 +8,20 @@ import msgspec
 
 from pulp.common.times import SECOND
 from pulp_agent.config import Packages
-from pulp_agent.handlers.packages import AptSettings
+from pulp_agent.handlers.packages import AptSettings, DnfSettings, Settings, detect
 from pulp_agent.spool import SETTINGS
 
+_FAMILIES: dict[str, type[Settings]] = {"apt": AptSettings, "dnf": DnfSettings}
 
-def read_settings(jobs: Path) -> AptSettings:
-    """The defaults where there is no file."""
+
+def read_settings(jobs: Path) -> Settings:
+    """The defaults where there is no file. A host with no package system that we know gets apt's settings, and no handlers."""
     try:
         packages = msgspec.json.decode((jobs / SETTINGS).read_bytes(), type=Packages)
     except FileNotFoundError:
-        return AptSettings()
-    return _apt(packages)
+        packages = Packages()
+    family = _FAMILIES.get(packages.family) or detect()
+    return _dnf(packages) if family is DnfSettings else _apt(packages)
 
 
 def _apt(packages: Packages) -> AptSettings:
@@ -33,4 +36,17 @@ def _apt(packages: Packages) -> AptSettings:
         commit_timeout=packages.commit_timeout / SECOND,
         retry_delay=packages.retry_delay / SECOND,
         security_labels=packages.security_labels,
+    )
+
+
+def _dnf(packages: Packages) -> DnfSettings:
+    return DnfSettings(
+        config=packages.dnf_config,
+        root=packages.root,
+        lock_timeout=packages.lock_timeout / SECOND,
+        refresh_timeout=packages.refresh_timeout / SECOND,
+        plan_timeout=packages.plan_timeout / SECOND,
+        download_timeout=packages.download_timeout / SECOND,
+        commit_timeout=packages.commit_timeout / SECOND,
+        retry_delay=packages.retry_delay / SECOND,
     )

@@ -18,7 +18,15 @@ from pulp.common.calendar.recurrence import (
     problem,
     series,
 )
-from pulp.common.calendar.spans import LONGEST, OneOff, Recurring, Span, cutoff_of, parse_minutes
+from pulp.common.calendar.spans import (
+    OneOff,
+    Recurring,
+    Span,
+    cutoff_of,
+    parse_length,
+    parse_minutes,
+    spans,
+)
 from pulp.common.calendar.zones import load_zone
 from pulp.common.errors import FieldError
 from pulp.common.times import LAST, format_duration, format_time
@@ -32,7 +40,11 @@ def recurrence_problems(
     recurrence: Recurrence, *, now: int, host_zone: str = "UTC"
 ) -> list[FieldError]:
     """Not well formed, never occurs, or does not occur after `now` (ms UTC) any more."""
-    return form_problems(recurrence) or _never(recurrence, now=now, length=0, host_zone=host_zone)
+    problems = form_problems(recurrence)
+    if problems:
+        return problems
+    ahead = begins(recurrence, since=now, before=now + HORIZON, host_zone=host_zone)
+    return _never(series(recurrence), ahead)
 
 
 def window_problems(span: Span, *, now: int, host_zone: str = "UTC") -> list[FieldError]:
@@ -45,8 +57,8 @@ def window_problems(span: Span, *, now: int, host_zone: str = "UTC") -> list[Fie
     problems = form_problems(span) + _length_problems(span)
     if problems:
         return problems
-    length = parse_minutes(span.duration)
-    return _never(span, now=now, length=length, host_zone=host_zone) or _overlap(span)
+    ahead = spans(span, after=now, before=now + HORIZON, host_zone=host_zone)
+    return _never(series(span), ahead) or _overlap(span)
 
 
 def calendar_problems(calendar: Calendar, *, now: int, host_zone: str) -> list[FieldError]:
@@ -71,17 +83,8 @@ def _one_off_problems(span: OneOff, now: int) -> list[FieldError]:
 
 
 def _length_problems(span: Recurring) -> list[FieldError]:
-    problems = problem("duration", parse_minutes, span.duration)
-    if problems:
-        return problems
-    length = parse_minutes(span.duration)
-    if length > LONGEST:
-        return [
-            FieldError(
-                "duration", f"it is longer than a year: use at most {format_duration(LONGEST)}"
-            )
-        ]
-    return _cutoff_problems(span, length)
+    problems = problem("duration", parse_length, span.duration)
+    return problems or _cutoff_problems(span, parse_length(span.duration).nominal)
 
 
 def _cutoff_problems(span: Span, length: int) -> list[FieldError]:
@@ -94,15 +97,13 @@ def _cutoff_problems(span: Span, length: int) -> list[FieldError]:
     return problems
 
 
-def _never(recurrence: Recurrence, *, now: int, length: int, host_zone: str) -> list[FieldError]:
-    read = series(recurrence)
+def _never(read: Series, ahead: Iterator[object]) -> list[FieldError]:
+    """`ahead`: what is still to come."""
     if read.rule.until is not None and read.rule.until < read.dtstart:
         return [FieldError("rrule", "UNTIL is before dtstart: move one of them")]
     if next(_walls(read), None) is None:
         fix = "check INTERVAL and the BY parts"
         return [FieldError("rrule", f"it names no day within ten years of dtstart: {fix}")]
-    since = now - length + 1
-    ahead = begins(recurrence, since=since, before=now + HORIZON, host_zone=host_zone)
     return [] if next(ahead, None) is not None else [_nothing_ahead(read)]
 
 
@@ -121,7 +122,7 @@ def _walls(read: Series) -> Iterator[datetime]:
 
 def _overlap(span: Recurring) -> list[FieldError]:
     """Measured on the wall: that a night when the clocks go forward is shorter is nobody's mistake."""
-    length = timedelta(milliseconds=parse_minutes(span.duration))
+    length = timedelta(milliseconds=parse_length(span.duration).nominal)
     for wall, following in pairwise(islice(_walls(series(span)), _ENOUGH)):
         if following < wall + length:
             gap = format_duration((following - wall) // timedelta(milliseconds=1))

@@ -16,7 +16,8 @@ from dateutil import rrule as dateutil
 
 from pulp.common.calendar.rrule import Freq, Rule, WeekDay
 
-FIRST_YEAR, LAST_YEAR = 1970, 9998
+FIRST_YEAR, LAST_YEAR = 1970, 9997
+"""Whatever is added to an occurrence stays within the calendar of `datetime`."""
 _ONE_YEAR = 10_000
 """An INTERVAL that ends dateutil's walk after its first year."""
 

@@ -61,27 +61,28 @@ def begins(recurrence: Recurrence, *, since: int, before: int, host_zone: str) -
     InvalidInput if the recurrence or the host's zone is not well formed.
     """
     zone = zone_name(recurrence, host_zone)
-    read = series(recurrence)
-    for year in _years(since, before):
-        if read.is_over(year):
-            return
-        instants = _begins_of_year(recurrence, zone, year)
-        for place in range(bisect_left(instants, since), len(instants)):
-            if instants[place] >= before:
+    for year in years(recurrence, since=since, before=before):
+        found = instants(recurrence, zone, year)
+        for place in range(bisect_left(found, since), len(found)):
+            if found[place] >= before:
                 return
-            if instants[place] >= since:
-                yield instants[place]
-            since = instants[place] + 1  # the last of a year may move to the first of the next
+            if found[place] >= since:
+                yield found[place]
+            since = found[place] + 1  # two wall times can be one instant
 
 
 def zone_name(recurrence: Recurrence, host_zone: str) -> str:
     return host_zone if recurrence.zone == HOST else recurrence.zone
 
 
-def _years(since: int, before: int) -> range:
-    """Those whose wall times can lie between, whatever the zone and the offset."""
+def years(recurrence: Recurrence, *, since: int, before: int) -> Iterator[int]:
+    """Those whose occurrences can lie between, whatever the zone and the offset."""
+    read = series(recurrence)
     first, last = _year(since - _MARGIN), _year(before + _MARGIN)
-    return range(max(first, FIRST_YEAR), min(last, LAST_YEAR) + 1)
+    for year in range(max(first, FIRST_YEAR), min(last, LAST_YEAR) + 1):
+        if read.is_over(year):
+            return
+        yield year
 
 
 def _year(ms: int) -> int:
@@ -90,28 +91,33 @@ def _year(ms: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _begins_of_year(recurrence: Recurrence, zone: str, year: int) -> array[int]:
-    """Ascending, because `first_instant` keeps the order of wall times."""
+def instants(recurrence: Recurrence, zone: str, year: int, days_later: int = 0) -> array[int]:
+    """When the year's occurrences begin, or the same wall times some days later (ms UTC).
+
+    Ascending, because `first_instant` keeps the order of wall times.
+    """
     read, loaded = series(recurrence), _zone_of(zone)
-    return array("q", (first_instant(wall, loaded) for wall in read.walls(year)))
+    later = timedelta(days=days_later)
+    return array("q", (first_instant(wall + later, loaded) for wall in read.walls(year)))
 
 
 def _zone_of(name: str) -> ZoneInfo:
-    problems = problem("zone", load_zone, name)
-    if problems:
-        raise InvalidInput(problems)
+    insist(problem("zone", load_zone, name))
     return load_zone(name)
 
 
 @lru_cache(maxsize=1024)
 def series(recurrence: Recurrence) -> Series:
     """InvalidInput names each field that is not well formed, and the fix."""
-    problems = form_problems(recurrence)
-    if problems:
-        raise InvalidInput(problems)
+    insist(form_problems(recurrence))
     dtstart = parse_wall(recurrence.dtstart)
     rule = explicit(parse_rrule(recurrence.rrule), dtstart)
     return Series(rule, dtstart, timedelta(days=recurrence.offset_days))
+
+
+def insist(problems: list[FieldError]) -> None:
+    if problems:
+        raise InvalidInput(problems)
 
 
 def form_problems(recurrence: Recurrence) -> list[FieldError]:

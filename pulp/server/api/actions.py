@@ -51,8 +51,9 @@ class Actions:
         """
         now = self._clock.now()
         timing = timing_of(body, now, faults)
-        faults.check()
         request = Once.of(who.login, key, f"{task.kind} {consumer_id}", body) if key else None
+        if faults.errors and not self._repeated(request, now):
+            faults.check()
 
         def plan(uow: UnitOfWork) -> TaskRecord:
             consumer = found(uow.consumers.get(consumer_id), consumer_id)
@@ -62,6 +63,10 @@ class Actions:
             )
 
         return self.make(request, now, plan)
+
+    def _repeated(self, request: Once | None, now: int) -> bool:
+        """A repetition may come when the times it asked for are over; it is answered with what the first one made."""
+        return request is not None and self._store.read(lambda uow: request.repeats(uow, now))
 
     def make(self, request: Once | None, now: int, plan: Plan) -> TaskView:
         """Store the task that `plan` gives and enqueue it; a repeated request gets what the first one made."""

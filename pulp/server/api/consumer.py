@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import BoundedSemaphore
 
 import msgspec
@@ -44,7 +45,7 @@ from pulp.server.api.views import consumer_view, profile_view
 from pulp.server.db.base import ConsumerFilter, Store, StoreError, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.history import HistoryEvent, HistoryType
-from pulp.server.domain.task import TaskError
+from pulp.server.domain.task import TaskError, TaskRecord
 from pulp.server.domain.user import Principal, Role
 
 PINGS = 4
@@ -103,17 +104,22 @@ class ConsumerApi:
         """Cancel its open tasks, forget it, cut its connection; its history stays and says who did it."""
         require(who, Role.OPERATOR)
         now = self._clock.now()
-        uid = self._store.write(lambda uow: self._unregister(uow, who, consumer_id, now))
+        uid, ended = self._store.write(lambda uow: self._unregister(uow, who, consumer_id, now))
         failpoint("server.unregister.committed")
+        self._queue.call_off(ended)
         self._links.close(uid)
 
-    def _unregister(self, uow: UnitOfWork, who: Principal, consumer_id: str, now: int) -> str:
+    def _unregister(
+        self, uow: UnitOfWork, who: Principal, consumer_id: str, now: int
+    ) -> tuple[str, Sequence[TaskRecord]]:
+        """The uid, and the tasks that were ended."""
         consumer = found(uow.consumers.get(consumer_id), consumer_id)
         error = TaskError(
             code="consumer-unregistered", message=f"The consumer was unregistered by {who.login}."
         )
-        for record in uow.tasks.open_of(consumer_id):
-            self._queue.end(uow, record, error, now)
+        ended = [
+            self._queue.end(uow, record, error, now) for record in uow.tasks.open_of(consumer_id)
+        ]
         uow.consumers.remove(consumer_id)
         uow.history.add(
             HistoryEvent(
@@ -124,7 +130,7 @@ class ConsumerApi:
                 details=msgspec.json.encode({"uid": consumer.uid}),
             )
         )
-        return consumer.uid
+        return consumer.uid, ended
 
     def profile(self, who: Principal, consumer_id: str) -> ProfileView:
         """The installed packages as last reported; NotFound when nothing was reported yet."""

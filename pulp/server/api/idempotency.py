@@ -45,6 +45,13 @@ class Once:
             )
         return record.resource
 
+    def repeats(self, uow: UnitOfWork, now: int) -> bool:
+        """Whether this very request has made something; changes nothing."""
+        record = uow.idempotency.get(self.login, self.key)
+        if record is None or record.created_at < now - KEPT:
+            return False
+        return record.request == self.request
+
     def remember(self, uow: UnitOfWork, resource: str, now: int) -> None:
         uow.idempotency.add(
             IdempotencyRecord(

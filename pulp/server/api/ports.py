@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -19,6 +20,8 @@ class Queue(Protocol):
     def end(
         self, uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int
     ) -> TaskRecord: ...
+
+    def call_off(self, records: Iterable[TaskRecord]) -> None: ...
 
 
 class Authority(Protocol):

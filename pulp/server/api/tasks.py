@@ -150,7 +150,8 @@ class _Consumers:
 
 
 def _weight(record: TaskRecord) -> int:
-    return len(record.args) + len(record.result or b"")
+    details = record.error.details if record.error else b""
+    return len(record.args) + len(record.result or b"") + len(details)
 
 
 def _get(uow: UnitOfWork, task_id: str) -> TaskRecord:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pulp.common.failpoints import failpoint
 from pulp.rmi.call import CallState, Verdict, advance
 from pulp.rmi.checks import read_value
 from pulp.rmi.errors import RemoteCallError
@@ -117,6 +118,8 @@ class Applying:
             resend = resend or again
         if record is not stored:
             record = self._uow.tasks.save(record)
+            if record.state.final:
+                failpoint("server.end.written")
         after = call_state(record)
         known = before in (CallState.UNSENT, CallState.SENT)
         return Applied(record, known and after not in (CallState.UNSENT, CallState.SENT), resend)

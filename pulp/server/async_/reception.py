@@ -15,6 +15,7 @@ from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Peer
 from pulp.rmi.messages import PROTOCOL, Hello, Profile, Renew, Renewed, Welcome
 from pulp.server.async_ import outgoing
+from pulp.server.async_.duplicates import Duplicates, Judgement
 from pulp.server.async_.hello import Greeting, greet
 from pulp.server.async_.sessions import Session, Sessions
 from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 IssueCertificate = Callable[[str, str], tuple[str, str]]
 """(CSR in PEM, uid) → (certificate in PEM, its fingerprint); PulpError when the CSR is refused."""
 
+FORCED = "amqp:connection:forced"
 MOST_FINGERPRINTS = 3
 """The newest certificate and those it replaces, until the newest has been used."""
 
@@ -62,6 +64,7 @@ class Reception:
         self._sessions = sessions
         self._profile = profile
         self._issue = issue
+        self._duplicates = Duplicates()
 
     # --- coming ---
 
@@ -69,7 +72,7 @@ class Reception:
         """Open a session for each, compare the calls, welcome it and say again what may have been lost."""
         greeted = []
         for peer, hello in hellos:
-            consumer = self._admit(peer, hello)
+            consumer = self._admit(peer, hello, now)
             if consumer is not None:
                 session = self._open(peer, consumer, hello)
                 job = self._greeting(consumer.id, peer, hello, now)
@@ -77,7 +80,7 @@ class Reception:
         for session, hello, future in greeted:
             self._greet(session, hello, future, now)
 
-    def _admit(self, peer: Peer, hello: Hello) -> Consumer | None:
+    def _admit(self, peer: Peer, hello: Hello, now: int) -> Consumer | None:
         consumer = self._store.read(lambda uow: uow.consumers.by_uid(peer.identity))
         if consumer is None:
             self._bus.close(peer, "amqp:unauthorized-access", "this consumer is not registered")
@@ -89,19 +92,27 @@ class Reception:
                 f"unknown-protocol: expected {PROTOCOL}, found {hello.protocols}",
             )
             return None
-        return consumer if self._is_the_one(consumer, peer, hello) else None
+        return consumer if self._is_the_one(consumer, peer, hello, now) else None
 
-    def _is_the_one(self, consumer: Consumer, peer: Peer, hello: Hello) -> bool:
-        """Of two live connections with one identity: the same journal is the same agent, and its newest connection counts;
-        another journal is another host."""
+    def _is_the_one(self, consumer: Consumer, peer: Peer, hello: Hello, now: int) -> bool:
+        """Whether this connection is the consumer's from now on: the other one ends then, else this one does."""
         other = self._sessions.of(consumer.id)
         if other is None or other.peer == peer:
             return True
-        if other.journal_id == hello.journal_id:
-            self._bus.close(
-                other.peer, "amqp:connection:forced", "a newer connection replaced this"
-            )
+        if other.peer.identity != peer.identity:  # the host it replaced, whose link is dying
+            self._bus.close(other.peer, "amqp:unauthorized-access", "this host was replaced")
             return True
+        match self._duplicates.judge(other, hello, now):
+            case Judgement.SAME:
+                self._bus.close(other.peer, FORCED, "a newer connection replaced this")
+                return True
+            case Judgement.UNCLEAR:
+                self._bus.close(peer, FORCED, "another connection of this host is not over yet")
+            case Judgement.COPY:
+                self._refuse_copy(consumer, peer)
+        return False
+
+    def _refuse_copy(self, consumer: Consumer, peer: Peer) -> None:
         self._bus.close(
             peer,
             "amqp:resource-locked",
@@ -109,13 +120,14 @@ class Reception:
         )
         log.warning("two hosts with one identity", extra={"consumer_id": consumer.id})
         self._store.write(lambda uow: _flag(uow, consumer.id, DUPLICATE_IDENTITY))
-        return False
 
     def _open(self, peer: Peer, consumer: Consumer, hello: Hello) -> Session:
         session = Session(
             peer=peer,
             consumer_id=consumer.id,
             journal_id=hello.journal_id,
+            journal_seq=hello.journal_seq,
+            boot_id=hello.boot_id,
             methods=hello.methods,
             features=frozenset(hello.features),
         )
@@ -175,6 +187,8 @@ class Reception:
 
     def leave(self, peers: Sequence[Peer], now: int) -> None:
         gone = [s for s in map(self._sessions.close, peers) if s is not None]
+        for session in gone:
+            self._duplicates.forget(session.consumer_id)
         futures = [self._store.submit(_leaving(s.consumer_id, now)) for s in gone]
         for future in futures:
             future.result()

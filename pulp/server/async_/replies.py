@@ -53,6 +53,14 @@ class _Work:
     messages: list[Message] = field(default_factory=list)
 
 
+_Works = dict[tuple[str, str], _Work]
+"""By consumer and call: what one host says of a call must never be taken for another's word."""
+
+
+def _work(works: _Works, session: Session, call_id: str) -> _Work:
+    return works.setdefault((session.consumer_id, call_id), _Work(session, call_id))
+
+
 class ReplyListener:
     def __init__(
         self,
@@ -101,7 +109,7 @@ class ReplyListener:
         hellos = [(d.peer, m) for d, m in read if isinstance(m, Hello)]
         if hellos:
             self._reception.welcome(hellos, now)
-        works: dict[str, _Work] = {}
+        works: _Works = {}
         others: list[Future[Any]] = []
         for delivery, message in read:
             if not isinstance(message, Hello):
@@ -125,7 +133,7 @@ class ReplyListener:
         self,
         delivery: Delivery,
         message: ToServer | RemoteCallError,
-        works: dict[str, _Work],
+        works: _Works,
         now: int,
     ) -> list[Future[Any]]:
         """Put a reply to its call's work; the jobs of what belongs to no call."""
@@ -141,7 +149,7 @@ class ReplyListener:
             case Renew():
                 return self._reception.renew(session, message, now)
             case reply if isinstance(reply, REPLIES):
-                works.setdefault(reply.id, _Work(session, reply.id)).messages.append(reply)
+                _work(works, session, reply.id).messages.append(reply)
         return []
 
     def _refuse(self, peer: Peer) -> None:
@@ -155,6 +163,8 @@ class ReplyListener:
         resend = []
         for work, future in jobs:
             applied = self._outcome(work, future, now)
+            if applied.record is not None and applied.record.state.final:
+                failpoint("server.end.committed")
             if applied.accepted:
                 self._note_accepted(work.session, work.call_id)
             if applied.resend and applied.record is not None:
@@ -205,7 +215,7 @@ class ReplyListener:
         session: Session,
         delivery: Delivery,
         error: RemoteCallError,
-        works: dict[str, _Work],
+        works: _Works,
         now: int,
     ) -> list[Future[Any]]:
         """Keep it raw for a person to look at. If it was a call's final, the call is over, and that is all that is known."""
@@ -221,7 +231,7 @@ class ReplyListener:
             final = Failed(
                 id=error.call_id, code="unreadable-result", message=str(error), v=PROTOCOL
             )
-            works.setdefault(final.id, _Work(session, final.id)).messages.append(final)
+            _work(works, session, final.id).messages.append(final)
         body, reason = delivery.message.body, str(error)
         consumer_id = session.consumer_id
         return [

@@ -14,6 +14,8 @@ class Session:
     peer: Peer
     consumer_id: str
     journal_id: str
+    journal_seq: int
+    boot_id: str
     methods: dict[str, list[int]]
     features: frozenset[str]
     unaccepted: set[str] = field(default_factory=set)

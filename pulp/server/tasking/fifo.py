@@ -85,8 +85,15 @@ class FIFOQueue:
         return uow.tasks.save(record.replace(cancel_requested_at=now, cancel_requested_by=by))
 
     def end(self, uow: UnitOfWork, record: TaskRecord, error: TaskError, now: int) -> TaskRecord:
-        """End an open task with an error, through its class's failed(), and store it."""
+        """End an open task with an error, through its class's failed(), and store it; call_off() follows after the
+        commit."""
         return uow.tasks.save(self._kinds.ended(record, error, Context.of(uow, now)))
+
+    def call_off(self, records: Iterable[TaskRecord]) -> None:
+        """Ask the agents that may have the calls of these ended tasks, and are connected, to give them up."""
+        for record in records:
+            if record.call is not None:
+                self._gateway.cancel(record)
 
     # --- for the dispatcher thread ---
 

@@ -29,13 +29,21 @@ BATCH = 200
 
 class Scheduler:
     def __init__(
-        self, store: Store, kinds: TaskKinds, gateway: AgentGateway, wake: Callable[[], None]
+        self,
+        store: Store,
+        kinds: TaskKinds,
+        gateway: AgentGateway,
+        wake: Callable[[], None],
+        *,
+        patient_until: int = 0,
     ) -> None:
-        """`wake` tells the queue that tasks became due."""
+        """`wake` tells the queue that tasks became due. Until `patient_until` (ms UTC) no sent call is said not to be taken:
+        after a start of the server its agent may have it, and could not say so yet."""
         self._store = store
         self._kinds = kinds
         self._gateway = gateway
         self._wake = wake
+        self._patient_until = patient_until
 
     def step(self, now: int) -> int | None:
         """Promote and end one batch each. The moment (ms UTC) of the next work, `now` if more is due already, None if there
@@ -79,6 +87,9 @@ class Scheduler:
         def job(uow: UnitOfWork) -> TaskRecord | None:
             record = uow.tasks.get(task_id)
             if record is None or record.deadline is None or record.deadline > now:
+                return None
+            if record.phase == SENT and now < self._patient_until:
+                uow.tasks.save(record.replace(deadline=self._patient_until))
                 return None
             uow.tasks.save(ended(record, why_overdue(record, now), Context.of(uow, now)))
             return record if record.phase == SENT else None

@@ -40,11 +40,6 @@ class UnsupportedMediaType(HttpError):
     code = "unsupported-media-type"
 
 
-class TooLarge(HttpError):
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    code = "too-large"
-
-
 _STATUS: tuple[tuple[type[PulpError], HTTPStatus], ...] = (
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (api.Unauthenticated, HTTPStatus.UNAUTHORIZED),

@@ -13,15 +13,17 @@ from agent_plays import T0, request, windowed
 from msgspec import Raw
 from pulp_agent import config
 from pulp_agent.backoff import LONGEST, REFUSED_LONGEST, STABLE, Backoff
+from pulp_agent.calls import CallTable
 from pulp_agent.config import Packages
+from pulp_agent.handlers import settings as handler_settings
 from pulp_agent.handlers.base import HandlerError
-from pulp_agent.handlers.packages import AptSettings
+from pulp_agent.handlers.packages import AptSettings, DnfSettings, Settings
 from pulp_agent.handlers.registry import methods, resolve
 from pulp_agent.handlers.settings import read_settings
 from pulp_agent.home import Home, HomeError, Registration
 from pulp_agent.journal import open_journal
 from pulp_agent.main import main
-from pulp_agent.records import AnyRecord, Began, Ended, Kept, Took
+from pulp_agent.records import AnyRecord, Began, Confirmed, Ended, Kept, Took
 from pulp_agent.report import report
 from pulp_agent.spool import SETTINGS, Spool
 from pulp_agent.status import Status
@@ -123,16 +125,25 @@ def test_the_first_decision_stands(tmp_path: Path) -> None:
 
 
 def test_settings_reach_the_job(tmp_path: Path) -> None:
-    assert read_settings(tmp_path) == AptSettings()
-    packages = Packages(apt_config="/x", lock_timeout=3_000, security_labels=("A", "B"))
+    packages = Packages(
+        family="apt", apt_config="/x", lock_timeout=3_000, security_labels=("A", "B")
+    )
     (tmp_path / SETTINGS).write_bytes(msgspec.json.encode(packages))
     wanted = AptSettings(apt_config="/x", lock_timeout=3.0, security_labels=("A", "B"))
     assert read_settings(tmp_path) == wanted
+    packages = Packages(family="dnf", dnf_config="/y", root="/z", commit_timeout=4_000)
+    (tmp_path / SETTINGS).write_bytes(msgspec.json.encode(packages))
+    assert read_settings(tmp_path) == DnfSettings(config="/y", root="/z", commit_timeout=4.0)
 
 
-def test_the_defaults_of_settings_and_handler_agree(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", [AptSettings, DnfSettings])
+def test_the_family_is_found_out_and_the_defaults_of_settings_and_handler_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: type[Settings]
+) -> None:
+    monkeypatch.setattr(handler_settings, "detect", lambda: found)
+    assert read_settings(tmp_path) == found()
     (tmp_path / SETTINGS).write_bytes(msgspec.json.encode(Packages()))
-    assert read_settings(tmp_path) == AptSettings()
+    assert read_settings(tmp_path) == found()
 
 
 def test_what_is_offered_can_be_resolved_and_nothing_else() -> None:
@@ -278,3 +289,16 @@ def test_without_a_registration_run_says_what_to_do(
         main(["run", "--data", str(tmp_path)])
     assert end.value.code == 2
     assert "run pulp-agent register first" in capsys.readouterr().err
+
+
+def test_a_confirmed_call_is_over_even_where_the_journal_lost_its_end() -> None:
+    """One damaged line must not make finished work run again."""
+    asked = request()
+    records = [
+        Took(request=asked, at=T0),
+        Began(id=asked.id, at=T0),
+        Confirmed(ids=[asked.id], at=T0),
+    ]
+    table = CallTable(records)
+    assert not table.open and table.knows(asked.id)
+    assert CallTable(table.snapshot()).knows(asked.id)

@@ -228,3 +228,13 @@ def test_a_refused_request_leaves_its_key_free(rest: Rest) -> None:
         install(rest, key="k1")
     rest.change("web1", agent=agent_info())
     assert install(rest, key="k1").state == "waiting"
+
+
+def test_a_repetition_that_comes_when_its_window_is_over_gets_its_task(rest: Rest) -> None:
+    """The first answer was lost, with the server that gave it."""
+    window = WindowBody(begin=at(0), duration="3s")
+    first = install(rest, key="k", window=window)
+    rest.clock.go(10 * SECOND)
+    assert install(rest, key="k", window=window).id == first.id
+    with pytest.raises(InvalidInput):
+        install(rest, key="other", window=window)

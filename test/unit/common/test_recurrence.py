@@ -145,6 +145,26 @@ def test_an_interval_keeps_step_over_new_year_and_over_decades() -> None:
     assert first_days(made, 2, since="2025-12-20T00:00") == ["2025-12-27", "2026-01-10"]
 
 
+@pytest.mark.parametrize(("until", "last"), [("220000", "2026-01-03"), ("215959", "2026-01-02")])
+def test_until_is_included_to_the_second(until: str, last: str) -> None:
+    made = recurrence(f"FREQ=DAILY;UNTIL=20260103T{until}", "2026-01-01T22:00")
+    assert first_days(made, 9)[-1] == last
+
+
+def test_the_last_of_a_week_that_reaches_into_the_next_year() -> None:
+    made = recurrence("FREQ=WEEKLY;BYDAY=MO,SU;BYSETPOS=-1", "2025-12-22T22:00")
+    assert first_days(made, 3) == ["2025-12-28", "2026-01-04", "2026-01-11"]
+
+
+@pytest.mark.parametrize(
+    ("offset_days", "day"), [(-31, "2025-12-01"), (-1, "2025-12-31"), (31, "2026-02-01")]
+)
+def test_an_offset_across_new_year_is_found_from_either_side(offset_days: int, day: str) -> None:
+    made = recurrence("FREQ=YEARLY", "2026-01-01T22:00", offset_days=offset_days)
+    at = utc(f"{day}T22:00")
+    assert list(begins(made, since=at, before=at + 1, host_zone="UTC")) == [at]
+
+
 def opening(zone: str, dtstart: str, hours: int, *, host: str = "UTC") -> tuple[str, str]:
     """The one span of a daily rule that begins at or after a wall time, as UTC texts to the second."""
     made = Recurring(
@@ -236,6 +256,48 @@ def test_a_day_that_does_not_exist_joins_the_next_also_over_new_year() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "dtstart", "duration", "end"),
+    [
+        ("Europe/Berlin", "2026-03-28T12:00", "1d", "2026-03-29T10:00"),
+        ("Europe/Berlin", "2026-03-28T12:00", "24h", "2026-03-29T11:00"),
+        ("Europe/Berlin", "2026-10-24T12:00", "1d", "2026-10-25T11:00"),
+        ("Europe/Berlin", "2026-10-24T12:00", "24h", "2026-10-25T10:00"),
+        ("Europe/Berlin", "2026-03-28T02:30", "1d", "2026-03-29T01:00"),  # ends in the gap
+        ("Europe/Berlin", "2026-10-24T02:30", "1d", "2026-10-25T00:30"),  # at the first 02:30
+        ("Europe/Berlin", "2026-03-28T02:30", "1d30m", "2026-03-29T01:30"),
+        ("Europe/Berlin", "2026-03-29T02:30", "1w", "2026-04-05T00:30"),  # begins in the gap
+        ("Australia/Lord_Howe", "2026-10-03T12:00", "1d", "2026-10-04T01:00"),
+        ("Pacific/Apia", "2011-12-29T22:00", "1d", "2011-12-30T10:00"),  # two hours
+    ],
+)
+def test_days_lead_to_the_same_wall_time_and_hours_are_elapsed_time(
+    zone: str, dtstart: str, duration: str, end: str
+) -> None:
+    made = Recurring(
+        name="w", rrule="FREQ=DAILY;COUNT=1", dtstart=dtstart, zone=zone, duration=duration
+    )
+    (found,) = spans(made, after=0, before=FAR, host_zone="UTC")
+    assert format_time(found[1])[:16] == end
+    last = found[1] - 1
+    assert list(spans(made, after=last, before=FAR, host_zone="UTC")) == [found]
+    assert list(spans(made, after=last + 1, before=FAR, host_zone="UTC")) == []
+
+
+def test_a_day_that_is_skipped_has_no_whole_day() -> None:
+    made = Recurring(
+        name="w",
+        rrule="FREQ=DAILY;COUNT=3",
+        dtstart="2011-12-29T00:00",
+        zone="Pacific/Apia",
+        duration="1d",
+    )
+    found = [
+        format_time(begin)[:16] for begin, _ in spans(made, after=0, before=FAR, host_zone="UTC")
+    ]
+    assert found == ["2011-12-29T10:00", "2011-12-30T10:00"]
+
+
 def test_begins_keeps_to_its_bounds() -> None:
     made = recurrence("FREQ=DAILY", "2026-01-01T00:00")
     day = [utc(f"2026-01-0{n}T00:00") for n in range(1, 6)]
@@ -248,8 +310,8 @@ def test_the_ends_of_the_calendar_are_no_trouble() -> None:
     made = recurrence("FREQ=DAILY", "1970-01-01T00:00", "Pacific/Auckland")
     first = next(begins(made, since=-LAST, before=LAST, host_zone="UTC"))
     assert first == -12 * HOUR
-    last = list(begins(made, since=LAST - 500 * 24 * HOUR, before=2 * LAST, host_zone="UTC"))[-1]
-    assert datetime.fromtimestamp(last / 1000, tz=UTC).year == 9998
+    last = list(begins(made, since=LAST - 900 * 24 * HOUR, before=2 * LAST, host_zone="UTC"))[-1]
+    assert datetime.fromtimestamp(last / 1000, tz=UTC).year == 9997
 
 
 def test_a_span_that_is_on_is_found_however_long_ago_it_began() -> None:
@@ -308,6 +370,12 @@ def test_what_cannot_be_read_is_refused_when_it_is_evaluated() -> None:
     with pytest.raises(InvalidInput) as caught:
         next(begins(bad, since=0, before=FAR, host_zone="UTC"))
     assert [error.field for error in caught.value.errors] == ["rrule", "dtstart", "zone"]
+    for duration in ("4 h", "9999w", "0m"):
+        endless = Recurring(
+            name="w", rrule="FREQ=DAILY", dtstart="2026-01-01T00:00", zone="UTC", duration=duration
+        )
+        with pytest.raises(InvalidInput, match=r"^duration: "):
+            list(spans(endless, after=0, before=FAR, host_zone="UTC"))
     good = recurrence("FREQ=DAILY", "2026-01-01T00:00", "host")
     with pytest.raises(InvalidInput, match="'Nowhere/Land' is not a time zone"):
         next(begins(good, since=0, before=FAR, host_zone="Nowhere/Land"))

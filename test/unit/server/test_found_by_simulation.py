@@ -73,3 +73,23 @@ def test_a_too_late_after_the_end_changes_nothing(world: World) -> None:
     ended = world.task(task_id)
     world.reply(peer, TooLate(id=task_id, of="cancel"))
     assert world.task(task_id) == ended
+
+
+def test_two_hosts_words_about_one_call_are_kept_apart_within_a_batch(world: World) -> None:
+    """Seed 1789: in one batch a lie took the true answer's place; the other way round it would have been believed."""
+    world.consumer("web1")
+    world.consumer("web2")
+    peer, liar = world.hello("web1"), world.hello("web2")
+    lied_first, lied_last = world.install("web1"), world.install("web1")
+    world.step()
+    for task_id, order in ((lied_first, (liar, peer)), (lied_last, (peer, liar))):
+        for speaker in order:
+            world.say(speaker, _word(task_id, true=speaker is peer))
+    world.step()
+    for task_id in (lied_first, lied_last):
+        error = world.task(task_id).error
+        assert error is not None and error.code == "not-found"
+
+
+def _word(task_id: str, *, true: bool) -> Failed:
+    return Failed(id=task_id, code="not-found" if true else "lie", message="as one of the two says")

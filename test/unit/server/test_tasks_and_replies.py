@@ -28,7 +28,9 @@ from pulp.rmi.messages import (
     Welcome,
 )
 from pulp.server.db.base import StoreUnavailable
+from pulp.server.domain.task import TaskError
 from pulp.server.domain.task import TaskState as S
+from pulp.server.tasking.scheduler import Scheduler
 
 
 def succeeded(task_id: str, value: Raw = RESULT) -> Succeeded:
@@ -457,6 +459,26 @@ def test_cancel_of_a_sent_call_is_durable_until_it_is_answered(world: World):
     assert world.events() == ["action_canceled"]
 
 
+def test_a_task_that_is_ended_here_is_called_off_at_its_agent(world: World):
+    """As when its consumer is unregistered: the link is closed right after the commit."""
+    world.consumer()
+    peer = world.hello()
+    held = world.install(window=Window(START + HOUR, START + 2 * HOUR))
+    world.step()
+    world.reply(peer, Accepted(id=held, state="held", starts=START + HOUR))
+    world.consumer("away")
+    parked = world.install("away")
+    world.step()
+    world.take_sent()
+    gone = TaskError(code="consumer-unregistered", message="gone")
+    world.queue.call_off(
+        world.store.write(lambda uow, i=i: world.queue.end(uow, world.task(i), gone, world.now))
+        for i in (held, parked)
+    )
+    assert world.take_sent() == [Cancel(id=held)]
+    assert world.task(held).state is S.CANCELED
+
+
 def test_a_cancel_that_is_too_late_leaves_the_task_to_its_own_end(world: World):
     world.consumer()
     peer = world.hello()
@@ -486,6 +508,38 @@ def test_a_task_that_is_never_taken_times_out_and_is_called_off(world: World):
     assert task.state is S.TIMED_OUT and task.error is not None
     assert task.error.code == "accept-timeout"
     assert Cancel(id=task_id) in world.take_sent()
+
+
+def patient(world: World, until: int) -> None:
+    """As after a start of the server."""
+    world.build()
+    world.scheduler = Scheduler(
+        world.store, world.kinds, world.gateway, lambda: None, patient_until=until
+    )
+
+
+def test_after_a_start_a_sent_call_is_waited_for_before_it_counts_as_not_taken(world: World):
+    world.consumer()
+    world.hello()
+    task_id = world.install(deliver_within=HOUR)
+    world.step()
+    patient(world, START + HOUR + 60_000)
+    world.pass_time(HOUR)
+    assert world.task(task_id).state is S.WAITING
+    world.hello(calls=[CallStatus(task_id, "running")])
+    world.pass_time(60_000)
+    assert world.task(task_id).state is S.RUNNING
+
+
+def test_a_sent_call_that_nobody_speaks_of_after_a_start_times_out_then(world: World):
+    world.consumer()
+    world.hello()
+    task_id = world.install(deliver_within=HOUR)
+    world.step()
+    patient(world, START + HOUR + 60_000)
+    world.pass_time(HOUR)
+    world.pass_time(60_000)
+    assert world.task(task_id).state is S.TIMED_OUT
 
 
 def test_a_window_that_closes_first_is_missed(world: World):
@@ -599,6 +653,18 @@ def test_two_hosts_with_one_identity_are_told_apart_and_flagged(world: World):
     world.step()
     assert world.requests() == [task_id]
     assert world.bus.sent == []
+
+
+def test_a_successor_replaces_the_dying_link_of_its_predecessor(world: World):
+    world.consumer()
+    first = world.hello()
+    old = world.store.read(lambda uow: uow.consumers.get("web1"))
+    assert old is not None
+    world.store.write(lambda uow: uow.consumers.save(old.replace(uid="uid-new")))
+    world.hello(journal="j2", uid="uid-new")
+    assert [peer for peer, _, _ in world.bus.closed] == [first]
+    consumer = world.store.read(lambda uow: uow.consumers.get("web1"))
+    assert consumer is not None and consumer.flags == []
 
 
 def test_a_second_connection_of_the_same_agent_replaces_the_first(world: World):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import astuple
@@ -23,13 +26,20 @@ from pulp_agent.handlers.base import Handler, Job
 from pulp_agent.handlers.packages.apt.backend import AptBackend
 from pulp_agent.handlers.packages.apt.settings import AptSettings
 from pulp_agent.handlers.packages.base import Backend, Operation, Request
+from pulp_agent.handlers.packages.dnf.backend import DnfBackend
+from pulp_agent.handlers.packages.dnf.settings import DnfSettings
 from pulp_agent.handlers.packages.execution import execute
 from pulp_agent.handlers.packages.run import Run
 
-__all__ = ["AptSettings", "handlers"]
+__all__ = ["AptSettings", "DnfSettings", "Settings", "detect", "handlers"]
 
-_DEFAULTS = AptSettings()
+Settings = AptSettings | DnfSettings
+"""Their type says which package system is meant."""
+
 _APT_TOOLS = ("apt-get", "apt-cache", "apt-mark", "apt-config", "dpkg", "dpkg-query")
+_DNF_TOOLS = ("dnf-3", "rpm")
+"""`dnf-3` is dnf4's name of its own; `dnf` may be dnf5, which is another program."""
+_DPKG_STATUS = Path("/var/lib/dpkg/status")
 _NAMED = {
     interfaces.INSTALL: Operation.INSTALL,
     interfaces.UPDATE: Operation.UPDATE,
@@ -37,9 +47,25 @@ _NAMED = {
 }
 
 
-def handlers(settings: AptSettings = _DEFAULTS) -> dict[Method, Handler]:
-    """A host with no package system that we know gets none, so its agent does not offer the methods."""
-    if not all(shutil.which(tool) for tool in _APT_TOOLS):
+def detect() -> type[Settings] | None:
+    """The package system that this host is managed with. A host with both is apt's when dpkg knows of any package."""
+    managed_by_dpkg = _DPKG_STATUS.is_file() and _DPKG_STATUS.stat().st_size > 0
+    if _has(_APT_TOOLS) and managed_by_dpkg:
+        return AptSettings
+    return DnfSettings if _has(_DNF_TOOLS) else None
+
+
+def _has(tools: tuple[str, ...]) -> bool:
+    return all(shutil.which(tool) for tool in tools)
+
+
+def handlers(settings: Settings | None = None) -> dict[Method, Handler]:
+    """A host without the package system gets none, so its agent does not offer the methods. Without settings it is the one
+    that `detect` finds, with the defaults."""
+    if settings is None:
+        found = detect()
+        return handlers(found()) if found else {}
+    if not _has(_APT_TOOLS if isinstance(settings, AptSettings) else _DNF_TOOLS):
         return {}
     table: dict[Method, Handler] = {
         method: partial(_change_named, settings, operation) for method, operation in _NAMED.items()
@@ -49,8 +75,17 @@ def handlers(settings: AptSettings = _DEFAULTS) -> dict[Method, Handler]:
     return table
 
 
+@contextmanager
+def _backend(settings: Settings) -> Iterator[Backend]:
+    if isinstance(settings, AptSettings):
+        yield AptBackend(settings)
+        return
+    with closing(DnfBackend(settings)) as backend:
+        yield backend
+
+
 def _change_named(
-    settings: AptSettings, operation: Operation, args: PackagesArgs, job: Job
+    settings: Settings, operation: Operation, args: PackagesArgs, job: Job
 ) -> PackagesResult:
     request = Request(
         operation=operation,
@@ -61,7 +96,7 @@ def _change_named(
     return _execute(settings, request, job)
 
 
-def _update_all(settings: AptSettings, args: UpdateAllArgs, job: Job) -> PackagesResult:
+def _update_all(settings: Settings, args: UpdateAllArgs, job: Job) -> PackagesResult:
     request = Request(
         operation=Operation.UPDATE_ALL,
         policy=args.policy,
@@ -71,13 +106,15 @@ def _update_all(settings: AptSettings, args: UpdateAllArgs, job: Job) -> Package
     return _execute(settings, request, job)
 
 
-def _execute(settings: AptSettings, request: Request, job: Job) -> PackagesResult:
+def _execute(settings: Settings, request: Request, job: Job) -> PackagesResult:
     run = Run(job, lock_timeout=settings.lock_timeout, retry_delay=settings.retry_delay)
-    return execute(AptBackend(settings), request, run)
+    with _backend(settings) as backend:
+        return execute(backend, request, run)
 
 
-def _profile(settings: AptSettings, _args: NoArgs, _job: Job) -> ProfileResult:
-    return profile(AptBackend(settings))
+def _profile(settings: Settings, _args: NoArgs, _job: Job) -> ProfileResult:
+    with _backend(settings) as backend:
+        return profile(backend)
 
 
 def profile(backend: Backend) -> ProfileResult:
@@ -91,9 +128,9 @@ def profile(backend: Backend) -> ProfileResult:
                 held=package.held,
                 state=package.status,
             )
-            for package in backend.state().values()
+            for package in backend.inventory()
         ),
-        key=lambda package: (package.name, package.arch),
+        key=lambda package: (package.name, package.arch, package.version),
     )
     return ProfileResult(
         hash=hashlib.sha256(msgspec.json.encode(list(map(astuple, packages)))).hexdigest(),

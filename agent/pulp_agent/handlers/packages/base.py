@@ -1,6 +1,6 @@
 """What every package back end gets and owes: the values of package work and the `Backend` interface.
 
-A back end (apt now; dnf and zypper as one more module each) knows its tools. The order of the steps, the policy, the retries
+A back end (apt, dnf; zypper would be one more module) knows its tools. The order of the steps, the policy, the retries
 and the judgement of what was done are the same for all and live in `execution`, `policy` and `changes`.
 """
 
@@ -74,6 +74,8 @@ State = dict[Key, PackageState]
 class Plan:
     changes: dict[Key, Change] = field(default_factory=dict)
     kept_back: tuple[KeptBack, ...] = ()
+    replaced: frozenset[Key] = frozenset()
+    """Removals that need no leave: the packages' makers say that a planned one stands in for them (rpm's Obsoletes)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,10 @@ class Backend(Protocol):
         """Where `spec` stands in a State; without an architecture it means the host's own."""
 
     def state(self) -> State: ...
+
+    def inventory(self) -> list[PackageState]:
+        """Every package, and each version of those that may be there in several (kernels, on rpm's hosts); a State has the
+        newest."""
 
     def has_metadata(self) -> bool:
         """Whether the host has repository metadata to plan with, be it old."""

@@ -46,7 +46,11 @@ def check_arguments(request: Request) -> None:
 def check_policy(plan: Plan, request: Request, state: State) -> None:
     """Raises `would-remove`, `held` or `dependency` (a downgrade) for what the policy does not allow."""
     policy = request.policy
-    removed = [c for c in plan.changes.values() if c.action == "remove" and not c.requested]
+    removed = [
+        c
+        for key, c in plan.changes.items()
+        if c.action == "remove" and not c.requested and key not in plan.replaced
+    ]
     removed = [c for c in removed if not (policy.autoremove and c.automatic)]
     if removed and not policy.allow_remove:
         raise HandlerError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +112,17 @@ class ScriptEnder:
     """Ends what hangs below a package tool once the time limit has passed.
 
     At the limit every script gets SIGTERM. After that, once per `grace` seconds, what has had its SIGTERM gets SIGKILL, and
-    what has been running since the last look gets SIGTERM: scripts that start later have their chance.
+    what has been running since the last look gets SIGTERM: scripts that start later have their chance. `spared`: what is the
+    package tool itself.
     """
 
     def __init__(
-        self, session: Session, *, limit: float, grace: float, spared: frozenset[str]
+        self,
+        session: Session,
+        *,
+        limit: float,
+        grace: float,
+        spared: Callable[[Process], bool],
     ) -> None:
         self._session = session
         self._next = time.monotonic() + limit
@@ -132,7 +138,7 @@ class ScriptEnder:
         first, self.used = not self.used, True
         self._next = time.monotonic() + self._grace
         for process in self._session.members():
-            if process.name not in self._spared:
+            if not self._spared(process):
                 self._strike(process, 1 if first else 0)
 
     def _strike(self, process: Process, least: int) -> None:

@@ -65,6 +65,9 @@ class AptBackend:
     def state(self) -> State:
         return dpkg.state(self._config, self._env)
 
+    def inventory(self) -> list[PackageState]:
+        return list(self.state().values())
+
     def has_metadata(self) -> bool:
         lists = self._config.lists
         return lists.is_dir() and any("_Packages" in entry.name for entry in lists.iterdir())

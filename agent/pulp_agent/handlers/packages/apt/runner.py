@@ -12,6 +12,7 @@ from pulp_agent.handlers.packages.apt.text import package_errors, problem
 from pulp_agent.handlers.packages.base import Report
 from pulp_agent.handlers.packages.child import Child, Tail
 from pulp_agent.handlers.packages.processes import (
+    Process,
     ScriptEnder,
     Session,
     end_session,
@@ -92,7 +93,7 @@ class Runner:
         orphans: ScriptEnder | None = None
         while members := session.members():
             run.progress("wait", 0, "waiting for the end of an interrupted transaction")
-            if any(process.name in TOOLS for process in members):
+            if any(map(_is_tool, members)):
                 patience.tick()
             else:
                 orphans = orphans or self._ender(session, self._settings.leftover_timeout)
@@ -100,7 +101,8 @@ class Runner:
             run.idle(_POLL)
 
     def _ender(self, session: Session, limit: float) -> ScriptEnder:
-        return ScriptEnder(session, limit=limit, grace=self._settings.script_grace, spared=TOOLS)
+        grace = self._settings.script_grace
+        return ScriptEnder(session, limit=limit, grace=grace, spared=_is_tool)
 
     def _start(
         self, arguments: Sequence[str], run: Run, *, phase: str, env: Mapping[str, str]
@@ -125,6 +127,10 @@ class Runner:
         status = child.wait_committed(follow, ender)
         follow()
         return _judge(status, child.text(), timed_out=ender.used)
+
+
+def _is_tool(process: Process) -> bool:
+    return process.name in TOOLS
 
 
 def _report(line: str, run: Run, phase: str) -> None:

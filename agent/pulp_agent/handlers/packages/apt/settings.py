@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pulp_agent.handlers.packages.settings import PackageSettings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AptSettings:
-    """All times in seconds. `apt_config` is the value of APT_CONFIG and `root` the folder that dpkg installs into: for private
-    roots; a host leaves both alone."""
+class AptSettings(PackageSettings):
+    """`apt_config` is the value of APT_CONFIG: for private roots; a host leaves it alone."""
 
     apt_config: str | None = None
-    root: str = "/"
-    lock_timeout: float = 60.0
-    """For all waits for other programs' locks together."""
-    refresh_timeout: float = 300.0
-    plan_timeout: float = 300.0
-    download_timeout: float = 3600.0
-    commit_timeout: float = 7200.0
-    """After it (or when the call's time is over) maintainer scripts that hang are ended; the commit itself never is."""
-    script_grace: float = 30.0
-    """Between SIGTERM and SIGKILL for such a script."""
-    leftover_timeout: float = 300.0
-    """For the scripts of an earlier process that died."""
-    retry_delay: float = 1.0
-    """Before a failed fetch is tried again; doubled each time."""
     security_labels: tuple[str, ...] = ("Debian-Security",)
     """The `Label` of the suites that hold security updates."""

@@ -1,0 +1,76 @@
+"""rpm's database, read with rpm's own module: what is installed, and who holds rpm's lock."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import struct
+from typing import Any
+
+import rpm
+
+_VERSION = (rpm.RPMTAG_EPOCH, rpm.RPMTAG_VERSION, rpm.RPMTAG_RELEASE)
+_LOCK_PATH = "%{?_rpmlock_path}%{!?_rpmlock_path:%{_dbpath}/.rpm.lock}"
+_FLOCK = "hhqqi4x"
+"""`struct flock`: type, whence, start, length, pid."""
+
+
+def name_of(header: Any) -> str:
+    return str(header[rpm.RPMTAG_NAME])
+
+
+def arch_of(header: Any) -> str:
+    return str(header[rpm.RPMTAG_ARCH])
+
+
+def version_of(header: Any) -> str:
+    """epoch:version-release, the epoch only where there is one other than 0."""
+    epoch, version, release = (header[tag] for tag in _VERSION)
+    return spelled_version(epoch, version, release)
+
+
+def spelled_version(epoch: Any, version: str, release: str) -> str:
+    return f"{epoch}:{version}-{release}" if epoch else f"{version}-{release}"
+
+
+def installed_at(header: Any) -> int:
+    """Seconds since 1970."""
+    return int(header[rpm.RPMTAG_INSTALLTIME])
+
+
+def provided_by(header: Any) -> set[str]:
+    return set(header[rpm.RPMTAG_PROVIDENAME])
+
+
+def config_paths(header: Any) -> list[str]:
+    pairs = zip(header[rpm.RPMTAG_FILENAMES], header[rpm.RPMTAG_FILEFLAGS])
+    return [path for path, flags in pairs if flags & rpm.RPMFILE_CONFIG]
+
+
+def headers(root: str) -> list[Any]:
+    """Every installed package, older versions before newer; the keys of signatures are no packages."""
+    every = rpm.TransactionSet(root).dbMatch()
+    return sorted((header for header in every if name_of(header) != "gpg-pubkey"), key=_age)
+
+
+def _triple(header: Any) -> tuple[str, ...]:
+    return tuple(str(header[tag] or 0) for tag in _VERSION)
+
+
+@functools.cmp_to_key
+def _age(left: Any, right: Any) -> int:
+    return int(rpm.labelCompare(_triple(left), _triple(right)))
+
+
+def lock_holder(root: str) -> int:
+    """The process that holds rpm's own lock, 0 for none: dnf says only that a transaction could not be run."""
+    path = root.rstrip("/") + rpm.expandMacro(_LOCK_PATH)
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        with open(path, "rb") as file:
+            answer = fcntl.fcntl(file, fcntl.F_GETLK, asked)
+    except OSError:
+        return 0
+    kind, *_, pid = struct.unpack(_FLOCK, answer)
+    return 0 if kind == fcntl.F_UNLCK else int(pid)
