@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from pulp.common.errors import PulpError
 from pulp.server.domain.consumer import Consumer, StoredProfile
 from pulp.server.domain.history import HistoryEvent, HistoryType
+from pulp.server.domain.schedule import Schedule
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.user import IdempotencyRecord, RegistrationToken, Session, User
 
@@ -241,6 +242,28 @@ class UnreadableRepository(Protocol):
     def count(self) -> int: ...
 
 
+class ScheduleRepository(Protocol):
+    def add(self, schedule: Schedule) -> None:
+        """Duplicate when the name exists."""
+
+    def get(self, name: str) -> Schedule | None: ...
+
+    def save(self, schedule: Schedule) -> Schedule:
+        """Store a changed schedule whose `revision` is the one that was read; returns it with revision + 1.
+        Conflict when the stored revision is another, or it is no more."""
+
+    def remove(self, name: str) -> None: ...
+
+    def page(self, after: str | None, limit: int) -> Page[Schedule]:
+        """By name."""
+
+    def due(self, now: int, limit: int) -> list[str]:
+        """The names of those with next_due <= now, earliest first."""
+
+    def next_due(self) -> int | None:
+        """The earliest."""
+
+
 class UnitOfWork(Protocol):
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call this once what the job wrote is durable, on the store's own thread; never when it was rolled back. It must be
@@ -260,6 +283,8 @@ class UnitOfWork(Protocol):
     def idempotency(self) -> IdempotencyRepository: ...
     @property
     def unreadable(self) -> UnreadableRepository: ...
+    @property
+    def schedules(self) -> ScheduleRepository: ...
 
 
 class Store(Protocol):

@@ -9,6 +9,7 @@ from pulp.server.db.sqlite.connection import Connection
 from pulp.server.db.sqlite.consumers import SqliteConsumers
 from pulp.server.db.sqlite.history import SqliteHistory
 from pulp.server.db.sqlite.requests import SqliteIdempotency, SqliteUnreadable
+from pulp.server.db.sqlite.schedules import SqliteSchedules
 from pulp.server.db.sqlite.tasks import SqliteTasks
 from pulp.server.db.sqlite.tokens import SqliteTokens
 from pulp.server.db.sqlite.users import SqliteUsers
@@ -25,6 +26,7 @@ class SqliteUnit:
         self.tokens = SqliteTokens(db)
         self.idempotency = SqliteIdempotency(db)
         self.unreadable = SqliteUnreadable(db)
+        self.schedules = SqliteSchedules(db)
 
     def begin(self) -> None:
         """Before each job."""
