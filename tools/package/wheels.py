@@ -94,11 +94,12 @@ def _download(folder: Path, wanted: list[str], python: str) -> None:
 
 
 def _compile(folder: Path, word: str) -> None:
-    """The same bytes from any folder: no debug information, and no build id, which would depend on it."""
+    """The same bytes from any folder: no debug information, and no build id, which would depend on it. Proton's assertions are
+    off, as in every build by an index's rules: with them a peer's odd frame ends the process."""
     environment = {
         "PKG_CONFIG_PATH": "",
         "PKG_CONFIG_LIBDIR": "/nonexistent",
-        "CFLAGS": "-g0",
+        "CFLAGS": "-O2 -DNDEBUG -g0",
         "LDFLAGS": "-Wl,--build-id=none -Wl,--strip-all",
     }
     options = ["--no-deps", "--no-cache-dir", "--no-build-isolation", "--no-binary=:all:"]

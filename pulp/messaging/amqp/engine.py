@@ -321,7 +321,7 @@ class Engine:
         if link is None or not link.is_sender:
             return
         self._handler.on_credit(link)
-        if pn.pn_link_draining(link.pointer):
+        if pn.pn_link_get_drain(link.pointer):  # (pn_link_draining asserts a receiver)
             pn.pn_link_drained(link.pointer)
 
     def _on_link_open(self, event: Pointer) -> None:
