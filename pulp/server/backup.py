@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pulp.common.errors import PulpError
-from pulp.server.home import Home
-
-STORE = "pulp.db"
+from pulp.common.failpoints import failpoint
+from pulp.server.home import STORE, Home, sync_directory
 
 
 class BackupError(PulpError):
@@ -36,7 +35,7 @@ def back_up(home: Home, copy_store: Callable[[Path], None], file: Path) -> None:
             os.link(packed, file)  # appears whole, and never over another
     except OSError as e:
         raise BackupError(f"cannot write {file}: {e.strerror or e}") from e
-    _sync_directory(file.parent)
+    sync_directory(file.parent)
 
 
 def _pack(target: Path, members: list[Path]) -> None:
@@ -50,8 +49,8 @@ def _pack(target: Path, members: list[Path]) -> None:
 
 
 def restore(file: Path, home: Home) -> None:
-    """Unpack a backup into a data directory that does not exist or is empty."""
-    if home.directory.exists() and any(home.directory.iterdir()):
+    """Unpack a backup into a data directory that does not exist, is empty, or was never finished. HomeError, BackupError."""
+    if not home.is_new():
         raise BackupError(f"{home.directory} is not empty: restore into a new --data directory")
     wanted = {*(path.name for path in home.files), STORE}
     try:
@@ -60,12 +59,11 @@ def restore(file: Path, home: Home) -> None:
             missing = sorted(wanted - members.keys())
             if missing:
                 raise BackupError(f"{file} is no whole backup: {', '.join(missing)} missing")
-            home.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in sorted(wanted):
-                _unpack(tar, members[name], home.directory / name)
+            with home.making():
+                for name in sorted(wanted):
+                    _unpack(tar, members[name], home.directory / name)
     except (OSError, tarfile.TarError) as e:
         raise BackupError(f"cannot restore {file}: {e}") from e
-    _sync_directory(home.directory)
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
@@ -78,11 +76,4 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None
         shutil.copyfileobj(source, out)
         out.flush()
         os.fsync(out.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    failpoint("home.file.restored")

@@ -47,7 +47,7 @@ from pulp.server.config import ServerSettings
 from pulp.server.db.base import Store, StoreError
 from pulp.server.db.sqlite import SqliteStore, snapshot
 from pulp.server.domain.task import PARKED_VERSION
-from pulp.server.home import Home
+from pulp.server.home import STORE, Home
 from pulp.server.tasking.fifo import FIFOQueue
 from pulp.server.tasking.loop import Loop
 from pulp.server.tasking.scheduler import Scheduler
@@ -153,6 +153,7 @@ def create_first_admin(settings: ServerSettings, login: str, password: str) -> N
         logins = LoginSessions(store, clock)
         users = UserApi(store, clock, passwords=Passwords(), sessions=logins)
         users.create_first(first_admin(login, password))
+        failpoint("home.admin.made")
     finally:
         store.close()
 
@@ -167,7 +168,7 @@ def back_up(settings: ServerSettings, file: Path) -> None:
 def check_store(settings: ServerSettings) -> list[Violation]:
     """What in the store breaks a rule; looked for in a copy, so the server may be running."""
     with tempfile.TemporaryDirectory(prefix="pulp-check-") as work:
-        snapshot(settings.server.data, Path(work) / backup.STORE)
+        snapshot(settings.server.data, Path(work) / STORE)
         store = SqliteStore(Path(work))
         try:
             return list(check(store))
@@ -177,6 +178,7 @@ def check_store(settings: ServerSettings) -> list[Violation]:
 
 def migrate(settings: ServerSettings) -> None:
     """Bring the store to this release's schema, a copy kept beside it; the server must not be running."""
+    Home(settings.server.data).check()
     SqliteStore(settings.server.data).close()
 
 
@@ -198,9 +200,9 @@ def build_core(settings: ServerSettings, clock: Clock) -> Core:
     """The parts without REST; used alone by benchmarks."""
     home = Home(settings.server.data)
     home.check()
-    if not (home.directory / backup.STORE).exists():
+    if not home.store.exists():
         raise StartError(
-            f"{home.directory / backup.STORE} is missing beside the CA and the keys: put it back, or restore a backup into a"
+            f"{home.store} is missing beside the CA and the keys: put it back, or restore a backup into a"
             " new data directory"
         )
     store = SqliteStore(settings.server.data)

@@ -1,15 +1,26 @@
-"""The server's data directory: the store, the CA and the keys. `init` makes it once; `run` reads it."""
+"""The server's data directory: the store, the CA and the keys. `init` or `restore` makes it, once; `run` reads it."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pulp.common.errors import PulpError
+from pulp.common.failpoints import failpoint
 from pulp.crypto.ca import Authority
 from pulp.crypto.keys import fingerprint, new_key, read_certificate
 from pulp.crypto.signing import Signer, new_signing_key
+
+STORE = "pulp.db"
+
+_NOTE = """\
+pulp-server init or restore has not ended here. Until it has, no server runs in this directory, and the next init or restore
+replaces what this one made. Do not remove this file.
+"""
 
 
 class HomeError(PulpError):
@@ -55,22 +66,75 @@ class Home:
             self.signing_key,
         )
 
-    def create(self, names: list[str]) -> None:
-        """Make the directory (mode 0700), the CA, the server's certificate for these names, and the signing key.
+    @property
+    def store(self) -> Path:
+        return self.directory / STORE
 
-        HomeError when any of it is there already: nothing is ever overwritten."""
-        found = [path.name for path in self.files if path.exists()]
+    @property
+    def unfinished(self) -> Path:
+        """There while the directory is made, and after a process that made it was killed."""
+        return self.directory / "unfinished"
+
+    def is_new(self) -> bool:
+        """Whether nothing is there but what a making that did not end has left."""
+        if self.unfinished.exists() or not self.directory.exists():
+            return True
+        return not any(self.directory.iterdir())
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Around all that makes the directory (mode 0700): it counts only once this has ended well. What an earlier one, that
+        did not end, has left is replaced.
+
+        HomeError when a server is there already, or is being made just now: nothing that was finished is overwritten."""
+        with self._alone():
+            if self.unfinished.exists():
+                self._clear()
+            else:
+                self._must_be_free()
+                _write(self.unfinished, _NOTE, 0o600)
+            sync_directory(self.directory)
+            failpoint("home.begun")
+            yield
+            sync_directory(self.directory)
+            failpoint("home.made")
+            self.unfinished.unlink()
+            sync_directory(self.directory)
+            failpoint("home.finished")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Make the directory and hold it against another process that makes it."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as e:
+            raise HomeError(f"cannot write to {self.directory}: {e.strerror}") from e
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as e:
+            raise HomeError(f"another process makes {self.directory} just now") from e
+        except OSError as e:
+            raise HomeError(f"cannot write to {self.directory}: {e.strerror}") from e
+        finally:
+            os.close(fd)
+
+    def _must_be_free(self) -> None:
+        found = [path.name for path in (*self.files, self.store) if path.exists()]
         if found:
             raise HomeError(
                 f"{self.directory} holds a server already ({', '.join(found)}): choose another --data, or just run it"
             )
-        try:
-            self._create(names)
-        except OSError as e:
-            raise HomeError(f"cannot write to {self.directory}: {e.strerror}") from e
 
-    def _create(self, names: list[str]) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def _clear(self) -> None:
+        """Remove what can only be of a making that did not end."""
+        beside = [self.store.with_name(STORE + end) for end in ("-wal", "-shm", "-journal")]
+        for path in (*self.files, self.store, *beside):
+            path.unlink(missing_ok=True)
+
+    def create(self, names: list[str]) -> None:
+        """While it is made: the CA, the server's certificate for these names, and the signing key."""
         authority, key = Authority.create(), new_key()
         certificate = authority.issue_server(key, hosts=names)
         _write(self.server_key, key, 0o600)
@@ -81,6 +145,10 @@ class Home:
 
     def check(self) -> None:
         """HomeError, with what to do, unless everything is there."""
+        if self.unfinished.exists():
+            raise HomeError(
+                f"{self.directory} was not finished: run `pulp-server init` or `pulp-server restore` again"
+            )
         missing = [path.name for path in self.files if not path.is_file()]
         if missing:
             raise HomeError(
@@ -115,3 +183,13 @@ def _write(path: Path, text: str, mode: int) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    failpoint("home.file.written")
+
+
+def sync_directory(path: Path) -> None:
+    """The names in it are on disk when this returns."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

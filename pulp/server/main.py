@@ -35,6 +35,7 @@ The server of a Pulp fleet: takes requests by REST, keeps them as durable tasks 
 
 
 def main(argv: list[str] | None = None) -> None:
+    failpoints.arm(os.environ)
     args = _parser().parse_args(argv)
     try:
         sys.exit(args.command(args))
@@ -126,15 +127,20 @@ def _init(args: argparse.Namespace) -> int:
     password, made = _first_password()
     bootstrap.first_admin(args.admin, password)  # nothing is made for an admin that cannot be
     home = Home(settings.server.data)
-    home.create(bootstrap.names_for_init(settings))
-    bootstrap.create_first_admin(settings, args.admin, password)
+    with home.making():
+        home.create(bootstrap.names_for_init(settings))
+        bootstrap.create_first_admin(settings, args.admin, password)
+        _tell_of(home, args.admin, password if made else None)
+    return 0
+
+
+def _tell_of(home: Home, admin: str, password: str | None) -> None:
+    """Inside the making: a password that nobody has seen is never the one of a finished server."""
+    shown = f"  password: {password}  (shown only now)" if password else ""
     _say(f"Made a new Pulp server in {home.directory}.")
-    _say(
-        f"First admin: {args.admin}" + (f"  password: {password}  (shown only now)" if made else "")
-    )
+    _say(f"First admin: {admin}{shown}")
     _say(f"CA fingerprint (SHA-256): {home.ca_fingerprint()}")
     _say(f"Run it:  pulp-server run --data {home.directory}")
-    return 0
 
 
 def _first_password() -> tuple[str, bool]:
@@ -146,7 +152,6 @@ def _first_password() -> tuple[str, bool]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    failpoints.arm(os.environ)
     settings = _settings(args).settings
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
     stopping = threading.Event()
@@ -208,9 +213,19 @@ def _config(args: argparse.Namespace) -> int:
     return 0
 
 
+class _Unheard(PulpError):
+    """Standard output takes no more."""
+
+    code = "output"
+
+
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as e:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing is left to fail at the end
+        raise _Unheard(f"cannot write to standard output: {e.strerror}") from e
 
 
 if __name__ == "__main__":
