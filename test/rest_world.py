@@ -20,6 +20,7 @@ from pulp.server.api.history import ConsumerHistoryApi
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.passwords import Passwords
 from pulp.server.api.ports import AgentProfile
+from pulp.server.api.schedules import ScheduleApi
 from pulp.server.api.sessions import Sessions
 from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
@@ -141,6 +142,7 @@ class Rest:
         self.history = ConsumerHistoryApi(self.store)
         self.tasks = TaskApi(self.store, self.clock, self.queue, kinds)
         self.tokens = RegistrationTokenApi(self.store, self.clock)
+        self.schedules = ScheduleApi(self.store, self.clock, lambda: None)
 
     @property
     def apis(self) -> Apis:
@@ -148,6 +150,7 @@ class Rest:
             consumers=self.consumers,
             history=self.history,
             tasks=self.tasks,
+            schedules=self.schedules,
             users=self.users,
             tokens=self.tokens,
             ready=lambda: bool(self.ready()),

@@ -28,6 +28,8 @@ from pulp.server.api.housekeeping import Housekeeper, Retention
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.passwords import Passwords
 from pulp.server.api.ports import AgentProfile
+from pulp.server.api.schedule_runs import ScheduleRunner
+from pulp.server.api.schedules import ScheduleApi
 from pulp.server.api.sessions import Sessions as LoginSessions
 from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
@@ -230,6 +232,7 @@ class _Joining:
         self._dispatch = threading.Event()
         self._schedule = threading.Event()
         self._pending = Pending()
+        self._recur = threading.Event()
 
     def core(self) -> Core:
         kinds, sessions = TaskKinds(TASK_CLASSES), Sessions()
@@ -283,6 +286,12 @@ class _Joining:
             loops=(
                 Loop("pulp-dispatcher", dispatcher.step, self._clock, self._dispatch),
                 Loop("pulp-scheduler", scheduler.step, self._clock, self._schedule),
+                Loop(
+                    "pulp-schedules",
+                    ScheduleRunner(self._store, kinds, queue).step,
+                    self._clock,
+                    self._recur,
+                ),
                 Loop("pulp-housekeeper", self._housekeeper().step, self._clock),
             ),
         )
@@ -309,6 +318,7 @@ class _Joining:
             ),
             history=ConsumerHistoryApi(self._store),
             tasks=TaskApi(self._store, self._clock, queue, kinds),
+            schedules=ScheduleApi(self._store, self._clock, self._recur.set),
             users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),
             tokens=RegistrationTokenApi(self._store, self._clock),
             ready=self._ready,

@@ -164,6 +164,34 @@ def renewed(stage: Stage, package: str) -> None:
     install(stage, package)
 
 
+def recurring(stage: Stage, package: str) -> None:
+    """A schedule is due in the next minute."""
+    begin = datetime.now(UTC) + timedelta(seconds=62)
+    body = {
+        "name": package,
+        "action": "install",
+        "packages": [package],
+        "consumers": [stage.host.id],
+        "rrule": "FREQ=DAILY",
+        "dtstart": f"{begin:%Y-%m-%dT%H:%M}",
+        "zone": "UTC",
+    }
+    stage.world.post("/schedules", body)
+
+    def made() -> list[dict[str, Any]]:
+        stage.revive()
+        with unanswered():
+            listed = stage.world.get("/tasks", consumer=stage.host.id)["items"]
+            return [t for t in listed if t["requested_by"].startswith(f"schedule:{package} ")]
+        return []
+
+    (task,) = until(made, "the schedule's task", 90)
+    stage.sound(task, package, state="finished", history="packages_installed")
+    assert [t["id"] for t in made()] == [task["id"]]
+    seen = stage.world.get(f"/schedules/{package}")
+    assert (seen["counts"]["runs"], seen["counts"]["missed"]) == (1, 0)
+
+
 def make_renewal(stage: Stage) -> None:
     home, key = Home(stage.host.data), new_key()
     home.next_key.write_text(key)
@@ -190,6 +218,7 @@ WAYS: dict[str, tuple[Way, int]] = {
     "server.leave.committed": (leave, 1),
     "server.start.committed": (restart, 1),
     "server.promote.committed": (scheduled, 1),
+    "server.schedule.committed": (recurring, 1),
     "server.deadline.committed": (overdue, 1),
     "server.refuse.committed": (refused, 1),
     "server.cancel.committed": (canceled_while_held, 1),

@@ -91,7 +91,7 @@ class TaskApi:
             first, faults = self._ended(uow, task_id), Faults()
             timing = retry_timing_of(body, first.record, now, faults)
             faults.check()
-            self._check(uow, first, timing.window)
+            self.check_target(uow, first, timing.window)
             return first.again(requested_by=who.login, now=now, timing=timing)
 
         return self._actions.make(request, now, plan)
@@ -108,7 +108,8 @@ class TaskApi:
             raise Unsupported(f"task {task_id} cannot be run by this server: {error}") from error
 
     @staticmethod
-    def _check(uow: UnitOfWork, task: Task, window: Window | None) -> None:
+    def check_target(uow: UnitOfWork, task: Task, window: Window | None) -> None:
+        """NotFound when the task's consumer is not there, Unsupported when its agent cannot take the call."""
         consumer_id = task.record.consumer_id
         if consumer_id is None:
             return

@@ -1,6 +1,6 @@
 """The routes of docs/API.md, those that are asked most first (web.py looks through them in order)."""
 
-from pulp.server.webservices.controllers import actions, consumers, tasks, users
+from pulp.server.webservices.controllers import actions, consumers, schedules, tasks, users
 from pulp.server.webservices.routes import Controller
 
 CONTROLLERS: tuple[type[Controller], ...] = (
@@ -18,6 +18,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     tasks.TaskRetry,
     consumers.ConsumerPing,
     consumers.ConsumerProfile,
+    schedules.Schedules,
+    schedules.Schedule,
+    schedules.SchedulePreviews,
     users.Login,
     users.Users,
     users.User,

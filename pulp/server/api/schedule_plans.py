@@ -1,0 +1,185 @@
+"""From a request to a new or changed schedule: every bad field is found before anything is stored. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from pulp.common.calendar import HOST, Recurrence, Recurring, recurrence_problems, window_problems
+from pulp.common.ids import new_id
+from pulp.common.times import DAY, MINUTE, parse_duration
+from pulp.server.api.packages import (
+    ConsumerTask,
+    InstallPackages,
+    NoArguments,
+    PackagesArguments,
+    RefreshProfile,
+    RemovePackages,
+    UpdateAll,
+    UpdateAllArguments,
+    UpdatePackages,
+)
+from pulp.server.api.planning import Faults, specs_of, timing_of
+from pulp.server.api.schedule_types import ActionName, PatchScheduleBody, ScheduleBody
+from pulp.server.api.types import ActionBody
+from pulp.server.domain.schedule import Missed, Schedule, disabled, enabled, next_after
+
+LONGEST_WINDOW = 31 * DAY
+
+_CLASSES: dict[ActionName, type[ConsumerTask]] = {
+    "install": InstallPackages,
+    "update": UpdatePackages,
+    "remove": RemovePackages,
+    "update-all": UpdateAll,
+    "refresh-profile": RefreshProfile,
+}
+_WITH_PACKAGES = ("install", "update", "remove")
+ACTIONS = {task.kind: action for action, task in _CLASSES.items()}
+"""The action of a stored kind."""
+
+
+def new_schedule(login: str, body: ScheduleBody, now: int) -> Schedule:
+    """InvalidInput with every bad field."""
+    faults = Faults()
+    times = ActionBody(deliver_within=body.deliver_within, timeout=body.timeout)
+    timing = timing_of(times, now, faults)
+    args, task = _arguments(body, faults), _CLASSES[body.action]
+    open_for = _open_for(body, faults)
+    recurrence = Recurrence(
+        rrule=body.rrule, dtstart=body.dtstart, zone=body.zone, offset_days=body.offset_days
+    )
+    _check_consumers(body.consumers, faults)
+    _check_recurrence(recurrence, open_for, now, faults)
+    faults.check()
+    made = Schedule(
+        id=new_id(),
+        name=body.name,
+        created_by=login,
+        created_at=now,
+        recurrence=recurrence,
+        consumers=body.consumers,
+        kind=task.kind,
+        version=task.version,
+        args=msgspec.json.encode(args),
+        deliver_within=timing.deliver_within,
+        timeout=timing.timeout,
+        open_for=open_for,
+        missed=Missed(body.missed),
+        runs_left=body.runs,
+        failure_threshold=body.failure_threshold,
+    )
+    return enabled(made, now) if body.enabled else disabled(made, _by(login))
+
+
+def changed_schedule(schedule: Schedule, login: str, body: PatchScheduleBody, now: int) -> Schedule:
+    """Absent fields stay. InvalidInput with every bad field."""
+    faults = Faults()
+    changed = _with_fields(schedule, body)
+    on = schedule.enabled if body.enabled is None else body.enabled
+    begins, moved = on and not schedule.enabled, changed.recurrence != schedule.recurrence
+    _check_consumers(changed.consumers, faults)
+    if begins or moved:
+        _check_recurrence(changed.recurrence, changed.open_for, now, faults)
+    if on and changed.runs_left == 0:
+        faults.add("runs", "none are left: give a number, or null for as many as come")
+    faults.check()
+    if begins:
+        return enabled(changed, now)
+    if not on:
+        return disabled(changed, _by(login)) if schedule.enabled else changed
+    return changed.replace(next_due=next_after(changed.recurrence, now)) if moved else changed
+
+
+def _with_fields(schedule: Schedule, body: PatchScheduleBody) -> Schedule:
+    rule = {"rrule": body.rrule, "dtstart": body.dtstart, "zone": body.zone}
+    rule_changes = {name: text for name, text in rule.items() if text is not None}
+    offset = body.offset_days
+    recurrence = msgspec.structs.replace(
+        schedule.recurrence,
+        offset_days=schedule.recurrence.offset_days if offset is None else offset,
+        **rule_changes,
+    )
+    consumers = schedule.consumers if body.consumers is None else body.consumers
+    threshold = body.failure_threshold
+    return schedule.replace(
+        recurrence=recurrence,
+        consumers=consumers,
+        missed=schedule.missed if body.missed is None else Missed(body.missed),
+        runs_left=schedule.runs_left if body.runs is UNSET else body.runs,
+        failure_threshold=schedule.failure_threshold if threshold is UNSET else threshold,
+        last_tasks={c: task for c, task in schedule.last_tasks.items() if c in consumers},
+        problems={c: why for c, why in schedule.problems.items() if c in consumers},
+    )
+
+
+def _by(login: str) -> str:
+    return f"Disabled by {login}."
+
+
+def _arguments(body: ScheduleBody, faults: Faults) -> Struct:
+    _check_fields(body, faults)
+    if body.action == "update-all":
+        return UpdateAllArguments(
+            security_only=body.security_only, policy=body.policy, dry_run=body.dry_run
+        )
+    if body.action == "refresh-profile":
+        return NoArguments()
+    packages = specs_of(body.packages, faults)
+    return PackagesArguments(packages=packages, policy=body.policy, dry_run=body.dry_run)
+
+
+def _check_fields(body: ScheduleBody, faults: Faults) -> None:
+    """What the action does not take is refused, as by the action's own route."""
+    with_packages = body.action in _WITH_PACKAGES
+    if with_packages and not body.packages:
+        faults.add("packages", f"is missing: {body.action} needs at least one package")
+    if body.packages and not with_packages:
+        faults.add("packages", f"is not for {body.action}: leave it out")
+    if body.security_only and body.action != "update-all":
+        faults.add("security_only", "is only for update-all: leave it out")
+    if body.dry_run and body.action == "refresh-profile":
+        faults.add("dry_run", "is not for refresh-profile: leave it out")
+
+
+def _check_consumers(consumers: list[str], faults: Faults) -> None:
+    for index, name in enumerate(consumers):
+        first = consumers.index(name)
+        if first != index:
+            faults.add(
+                f"consumers[{index}]", f"names {name} again, after consumers[{first}]: drop one"
+            )
+
+
+def _check_recurrence(
+    recurrence: Recurrence, open_for: int | None, now: int, faults: Faults
+) -> None:
+    if recurrence.zone == HOST:
+        faults.add(
+            "zone", "is host: the server starts the runs, so name a zone such as Europe/Berlin"
+        )
+        return
+    if open_for is None:
+        problems = recurrence_problems(recurrence, now=now)
+    else:
+        fields = msgspec.structs.asdict(recurrence)
+        window = Recurring(name="window", duration=f"{open_for // MINUTE}m", **fields)
+        problems = window_problems(window, now=now)
+    for problem in problems:
+        field = "window.duration" if problem.field == "duration" else problem.field
+        faults.add(field, problem.message)
+
+
+def _open_for(body: ScheduleBody, faults: Faults) -> int | None:
+    """ms; None without a window or with a bad one."""
+    if body.window is None:
+        return None
+    text = body.window.duration
+    try:
+        length = parse_duration(text)
+    except ValueError as error:
+        faults.add("window.duration", str(error))
+        return None
+    if length % MINUTE or not MINUTE <= length <= LONGEST_WINDOW:
+        faults.add("window.duration", f"is {text}: it must be whole minutes, from 1m to 31d")
+        return None
+    return length
