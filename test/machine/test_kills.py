@@ -89,8 +89,7 @@ def test_killed_in_the_commit(web_host: Host, kill: Callable[[Host], None], numb
     """Every other time in a postinst that waits, else at any moment after the first package."""
     machine = web_host.machine
     gated = number % 2 == 0
-    if gated:
-        machine.shell(f"touch {GATE}")
+    machine.shell(f"rm -f {REACHED}" + (f"; touch {GATE}" if gated else ""))
     task = web_host.server.ask("install", web_host.id, *_NAMES, "demogate")
     if gated:
         machine.until(lambda: machine.exists(REACHED), "the postinst")
@@ -99,13 +98,15 @@ def test_killed_in_the_commit(web_host: Host, kill: Callable[[Host], None], numb
         time.sleep(random.uniform(0, 0.5))
 
     kill(web_host)
-    machine.shell(f"rm -f {GATE} {REACHED}")
+    machine.shell(f"rm -f {GATE}")
 
-    judge(web_host, task)
+    repaired = judge(web_host, task)
+    if gated:
+        assert repaired is (kill is not kill_agent)
 
 
-def judge(host: Host, task_id: str) -> None:
-    """The truth: what the task and its history say is what dpkg says; then all is removed for the next time."""
+def judge(host: Host, task_id: str) -> bool:
+    """The truth: what the task and its history say is what dpkg says. Was something to be repaired? All is removed again."""
     host.await_agent()
     task = host.server.wait(task_id)
     there, wanted = host.installed(), {*_NAMES, "demogate"}
@@ -120,6 +121,7 @@ def judge(host: Host, task_id: str) -> None:
     removal = host.server.wait(host.server.ask("remove", host.id, *sorted(wanted)))
     assert removal["state"] == "finished", removal
     assert not wanted & set(host.installed())
+    return bool(task["result"].get("repaired"))
 
 
 def told(task: dict[str, Any]) -> dict[str, str]:
