@@ -33,6 +33,10 @@ def complete_login(ctx: typer.Context, incomplete: str) -> list[str]:
     return _complete(ctx, incomplete, lambda c: (a.value.login for a in c.users()))
 
 
+def complete_schedule(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _complete(ctx, incomplete, lambda c: (a.value.name for a in c.schedules(limit=_SHOWN)))
+
+
 def _complete(
     ctx: typer.Context, incomplete: str, names: Callable[[RestClient], Iterable[str]]
 ) -> list[str]:

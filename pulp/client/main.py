@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
-from pulp.client.commands import consumer, login, task, token, user
+from pulp import __version__
+from pulp.client.commands import consumer, login, schedule, task, token, user
 from pulp.client.errors import ClientError, ExitCode, RefusedError
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean, clean_lines
 
 _OWN_FAULT = 70
+_NO_OUTPUT = 74
+"""EX_SOFTWARE and EX_IOERR of sysexits.h."""
 
 _EXAMPLES = """\b
 First steps:
@@ -41,12 +45,31 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_options)
     login.register(app)
     app.add_typer(consumer.app, name="consumer")
     app.add_typer(task.app, name="task")
+    app.add_typer(schedule.app, name="schedule")
     app.add_typer(token.app, name="token")
     app.add_typer(user.app, name="user")
     return app
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pulp-admin {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Install, update and remove packages on your hosts, and see what really happened."""
 
 
 def run(arguments: Sequence[str], runtime: Runtime) -> int:
@@ -60,13 +83,19 @@ def run(arguments: Sequence[str], runtime: Runtime) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except OSError as error:  # those of files and of the network are told where they arise
+        print(f"pulp-admin: cannot write the output: {error.strerror}.", file=runtime.stderr)
+        return _NO_OUTPUT
     return ExitCode.DONE
 
 
 def main() -> None:
-    """The console script. A fault of its own must not pass for a task that failed: 70 is EX_SOFTWARE of sysexits.h."""
+    """The console script. A fault of its own must not pass for a task that failed."""
     try:
-        sys.exit(run(sys.argv[1:], Runtime.system()))
+        code = run(sys.argv[1:], Runtime.system())
+        if code == _NO_OUTPUT:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest is lost too
+        sys.exit(code)
     except Exception:
         traceback.print_exc()
         sys.exit(_OWN_FAULT)

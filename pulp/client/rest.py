@@ -11,6 +11,7 @@ import msgspec
 
 from pulp.client import views
 from pulp.client.errors import BadAnswer, BadUsage
+from pulp.client.schedule_views import Schedule, SchedulePreview
 from pulp.client.transport import ANSWER_SECONDS, Pause, Request, Transport, retry_after
 from pulp.client.views import Answer
 from pulp.common.ids import new_id
@@ -162,6 +163,29 @@ class RestClient:
     def retry(self, task_id: str, body: Body) -> Answer[views.Task]:
         """Ask for the same once more, as a new task; as for act(), one task only."""
         return self._make(f"/tasks/{_part(task_id)}/retry", body, views.Task)
+
+    # --- schedules ---
+
+    def schedules(self, *, limit: int | None = None) -> Listing[Schedule]:
+        return self._list("/schedules", Schedule, limit=limit)
+
+    def schedule(self, name: str) -> Answer[Schedule]:
+        return self._get(f"/schedules/{_part(name)}", Schedule)
+
+    def make_schedule(self, body: Body) -> Answer[Schedule]:
+        return self._make("/schedules", body, Schedule)
+
+    def edit_schedule(self, name: str, changes: Body) -> Answer[Schedule]:
+        request = Request(method="PATCH", path=f"/schedules/{_part(name)}", body=changes)
+        return self._read(request, Schedule)
+
+    def delete_schedule(self, name: str) -> None:
+        self._transport.send(Request(method="DELETE", path=f"/schedules/{_part(name)}"))
+
+    def preview_schedule(self, name: str, *, count: int) -> Answer[SchedulePreview]:
+        path = f"/schedules/{_part(name)}/preview"
+        request = Request(method="GET", path=path, params={"count": count}, repeatable=True)
+        return self._read(request, SchedulePreview)
 
     # --- registration tokens and users ---
 

@@ -1,0 +1,297 @@
+"""`schedule …`: actions that recur (docs/schedules.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from pulp.client.commands import options as o
+from pulp.client.commands.actions import Rules
+from pulp.client.completion import complete_consumer, complete_schedule
+from pulp.client.errors import BadUsage
+from pulp.client.packages import parse_package
+from pulp.client.runtime import Runtime
+from pulp.client.schedule_views import Schedule
+from pulp.client.text import when
+
+app = typer.Typer(no_args_is_help=True, help="Actions that recur.")
+
+_CREATE_EXAMPLES = """\b
+Examples:
+  pulp-admin schedule create nightly update-all --security-only --on web1 --on web2 \\
+      --rrule FREQ=DAILY --dtstart 2026-12-01T02:00 --zone Europe/Berlin --window-for 3h
+  pulp-admin schedule create tools install htop jq --on web1 \\
+      --rrule 'FREQ=MONTHLY;BYDAY=2TU' --offset-days 10 --dtstart 2026-12-01T22:00 --zone UTC"""
+
+
+class Action(Enum):
+    INSTALL = "install"
+    UPDATE = "update"
+    REMOVE = "remove"
+    UPDATE_ALL = "update-all"
+    REFRESH_PROFILE = "refresh-profile"
+
+
+class Missed(Enum):
+    SKIP = "skip"
+    ONCE = "once"
+
+
+_Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The schedule's name.", autocompletion=complete_schedule),
+]
+_On = typer.Option(
+    "--on", metavar="CONSUMER", help="May be given again.", autocompletion=complete_consumer
+)
+_Rrule = typer.Option("--rrule", metavar="RRULE", help="Such as 'FREQ=WEEKLY;BYDAY=SA'.")
+_Dtstart = typer.Option(
+    "--dtstart", metavar="WALL", help="From when on, and the time of day: 2026-12-01T02:00."
+)
+_Zone = typer.Option("--zone", metavar="ZONE", help="Whose clock: Europe/Berlin, UTC.")
+_OffsetDays = Annotated[
+    int | None, typer.Option("--offset-days", help="So many days after the rule's day.")
+]
+_Missed = Annotated[
+    Missed | None,
+    typer.Option("--missed", help="After a downtime: skip (default), or run the newest once."),
+]
+_Runs = Annotated[
+    int | None, typer.Option("--runs", min=1, help="How many runs; default: no limit.")
+]
+_Threshold = Annotated[
+    int | None,
+    typer.Option("--failure-threshold", min=1, help="Stop after so many failed runs in a row."),
+]
+
+
+@app.command(epilog=_CREATE_EXAMPLES)
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="As of `consumer`.")],
+    on: Annotated[list[str], _On],
+    rrule: Annotated[str, _Rrule],
+    dtstart: Annotated[str, _Dtstart],
+    zone: Annotated[str, _Zone],
+    packages: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PACKAGE", help="For install, update and remove."),
+    ] = None,
+    offset_days: _OffsetDays = None,
+    window_for: Annotated[
+        str | None,
+        typer.Option(
+            "--window-for",
+            metavar="SPAN",
+            help="Begin only within so long of each occurrence. The host itself keeps to it.",
+        ),
+    ] = None,
+    missed: _Missed = None,
+    runs: _Runs = None,
+    failure_threshold: _Threshold = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Not to run yet.")] = False,
+    dry_run: o.DryRun = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    security_only: o.SecurityOnly = False,
+    allow_remove: o.AllowRemove = False,
+    allow_downgrade: o.AllowDowngrade = False,
+    allow_held: o.AllowHeld = False,
+    config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
+    autoremove: o.Autoremove = False,
+    no_recommends: o.NoRecommends = False,
+    json: o.Json = False,
+) -> None:
+    """Make a schedule. Its tasks are asked for by `schedule:NAME (you)`."""
+    rules = Rules(
+        allow_remove=allow_remove,
+        allow_downgrade=allow_downgrade,
+        allow_held=allow_held,
+        config_files=config_files,
+        autoremove=autoremove,
+        no_recommends=no_recommends,
+    )
+    body = {"name": name, "action": action.value, "consumers": on} | rules.body()
+    body |= {"rrule": rrule, "dtstart": dtstart, "zone": zone}
+    body |= _given(
+        packages=[parse_package(text) for text in packages or []],
+        offset_days=offset_days,
+        window={"duration": window_for} if window_for else None,
+        missed=missed.value if missed else None,
+        runs=runs,
+        failure_threshold=failure_threshold,
+        deliver_within=deliver_within,
+        timeout=timeout,
+        dry_run=dry_run,
+        security_only=security_only,
+    )
+    body |= {"enabled": False} if disabled else {}
+    runtime: Runtime = ctx.obj
+    with runtime.client() as client:
+        answer = client.make_schedule(body)
+    runtime.output(json=json).one(answer, lambda s: _facts(runtime, s))
+
+
+@app.command("list")
+def list_(ctx: typer.Context, limit: o.Limit = None, json: o.Json = False) -> None:
+    """List schedules by name."""
+    runtime: Runtime = ctx.obj
+    zone = runtime.zone()
+
+    def row(s: Schedule) -> tuple[str, ...]:
+        return (
+            s.name,
+            s.action,
+            _hosts(s),
+            s.rrule,
+            when(s.next_due, zone) if s.enabled else "disabled",
+            str(s.failures or ""),
+        )
+
+    columns = ("NAME", "ACTION", "ON", "RULE", "NEXT", "FAILURES")
+    with runtime.client() as client:
+        runtime.output(json=json).many(client.schedules(limit=limit), columns, row)
+
+
+@app.command()
+def show(ctx: typer.Context, name: _Name, json: o.Json = False) -> None:
+    """Show a schedule: what it does, when, what became of its runs, and why it stands still."""
+    runtime: Runtime = ctx.obj
+    with runtime.client() as client:
+        answer = client.schedule(name)
+    runtime.output(json=json).one(answer, lambda s: _facts(runtime, s))
+
+
+@app.command()
+def edit(
+    ctx: typer.Context,
+    name: _Name,
+    on: Annotated[list[str] | None, _On] = None,
+    rrule: Annotated[str | None, _Rrule] = None,
+    dtstart: Annotated[str | None, _Dtstart] = None,
+    zone: Annotated[str | None, _Zone] = None,
+    offset_days: _OffsetDays = None,
+    missed: _Missed = None,
+    runs: _Runs = None,
+    failure_threshold: _Threshold = None,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="As many runs as come.")] = False,
+    whatever_fails: Annotated[
+        bool, typer.Option("--no-failure-threshold", help="Go on, whatever fails.")
+    ] = False,
+    json: o.Json = False,
+) -> None:
+    """Change when and where a schedule runs. What it does never changes: make another one."""
+    changes = _given(
+        consumers=on,
+        rrule=rrule,
+        dtstart=dtstart,
+        zone=zone,
+        missed=missed.value if missed else None,
+        runs=runs,
+        failure_threshold=failure_threshold,
+    ) | ({} if offset_days is None else {"offset_days": offset_days})
+    changes |= _lifted(changes, "runs", "--unlimited", unlimited)
+    changes |= _lifted(changes, "failure_threshold", "--no-failure-threshold", whatever_fails)
+    if not changes:
+        raise BadUsage("nothing to change: see --help for what can be given")
+    _change(ctx.obj, name, changes, json=json)
+
+
+@app.command()
+def enable(ctx: typer.Context, name: _Name, runs: _Runs = None, json: o.Json = False) -> None:
+    """Let a schedule run from now on. What passed meanwhile is not made up for."""
+    _change(ctx.obj, name, {"enabled": True} | _given(runs=runs), json=json)
+
+
+@app.command()
+def disable(ctx: typer.Context, name: _Name, json: o.Json = False) -> None:
+    """Let a schedule rest. The tasks it made go on."""
+    _change(ctx.obj, name, {"enabled": False}, json=json)
+
+
+@app.command()
+def delete(ctx: typer.Context, name: _Name, yes: o.Yes = False, json: o.Json = False) -> None:
+    """Remove a schedule. The tasks it made go on."""
+    runtime: Runtime = ctx.obj
+    out = runtime.output(json=json)
+    runtime.confirm(f"Delete the schedule {name}?", yes=yes)
+    with runtime.client() as client:
+        client.delete_schedule(name)
+    if json:
+        out.data(deleted=name)
+    else:
+        out.line(f"Schedule {name} is deleted. The tasks it made go on.")
+
+
+@app.command()
+def preview(
+    ctx: typer.Context,
+    name: _Name,
+    count: Annotated[int, typer.Option("--count", min=1, max=100, help="How many.")] = 10,
+    json: o.Json = False,
+) -> None:
+    """When a schedule is due next, in UTC and on the clocks of its zone."""
+    runtime: Runtime = ctx.obj
+    out = runtime.output(json=json)
+    with runtime.client() as client:
+        answer = client.preview_schedule(name, count=count)
+    if json:
+        out.document(answer.raw)
+        return
+    rows = [(f"{o.at:%Y-%m-%dT%H:%MZ}", o.local) for o in answer.value.occurrences]
+    out.table(("UTC", answer.value.zone), rows)
+
+
+def _change(runtime: Runtime, name: str, changes: dict[str, Any], *, json: bool) -> None:
+    with runtime.client() as client:
+        answer = client.edit_schedule(name, changes)
+    runtime.output(json=json).one(answer, lambda s: _facts(runtime, s))
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Only what was said."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _lifted(changes: dict[str, Any], field: str, option: str, wanted: bool) -> dict[str, Any]:
+    """A limit that is taken away."""
+    if wanted and field in changes:
+        raise BadUsage(f"{option} and --{field.replace('_', '-')} exclude each other")
+    return {field: None} if wanted else {}
+
+
+def _hosts(s: Schedule) -> str:
+    return " ".join(s.consumers) if len(s.consumers) <= 3 else f"{len(s.consumers)} hosts"
+
+
+def _facts(runtime: Runtime, s: Schedule) -> Iterator[tuple[str, str]]:
+    zone, counts = runtime.zone(), s.counts
+    yield "name", s.name
+    yield "action", s.action
+    yield "arguments", bytes(s.args).decode()
+    yield "on", " ".join(s.consumers)
+    yield "rule", s.rrule + (f", {s.offset_days:+d} days" if s.offset_days else "")
+    yield "from", f"{s.dtstart} {s.zone}"
+    if s.window:
+        yield "window", f"{s.window.duration} from then on"
+    yield "next", when(s.next_due, zone) if s.enabled else f"disabled: {s.why_disabled}"
+    yield "last", when(s.last_due, zone)
+    if s.runs_left is not None:
+        yield "runs left", str(s.runs_left)
+    yield "runs", f"{counts.runs}, and {counts.missed} missed ({s.missed})"
+    yield "failed", _failed(s)
+    yield "not doubled", str(counts.skipped_open or "")
+    for consumer, why in s.problems.items():
+        yield f"no task for {consumer}", why
+    for consumer, task in s.last_tasks.items():
+        yield f"task of {consumer}", task
+    yield "made by", f"{s.created_by}, {when(s.created_at, zone)}"
+
+
+def _failed(s: Schedule) -> str:
+    limit = f" of {s.failure_threshold} in a row" if s.failure_threshold else " in a row"
+    return f"{s.failures}{limit}" if s.failures or s.failure_threshold else ""
