@@ -36,6 +36,7 @@ from pulp.server.api.tokens import RegistrationTokenApi
 from pulp.server.api.types import UserBody
 from pulp.server.api.users import UserApi
 from pulp.server.async_.dispatcher import Dispatcher
+from pulp.server.async_.duplicates import IDLE_TIMEOUTS
 from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.identities import REPLIES, Identities
 from pulp.server.async_.inbox import Inbox
@@ -261,6 +262,7 @@ class _Joining:
                 sessions=sessions,
                 profile=self._server_profile(),
                 issue=_issuer(self._authority),
+                still_there=IDLE_TIMEOUTS * self._settings.messaging.idle_timeout,
             ),
         )
         sweep = Sweep(

@@ -24,8 +24,8 @@ from pulp.rmi.interfaces import (
     ProfileResult,
 )
 from pulp.server.domain.consumer import StoredProfile
-from pulp.server.domain.history import HistoryType
 from pulp.server.tasking.context import Context
+from pulp.server.tasking.profiles import keep_profile
 from pulp.server.tasking.task import AsyncTask, Task
 
 _UNTOUCHED: frozenset[Outcome] = frozenset({"planned", "not-done"})
@@ -193,18 +193,13 @@ class RefreshProfile(ConsumerTask):
         consumer_id = self.record.consumer_id
         if consumer_id is None or ctx.uow.consumers.get(consumer_id) is None:
             return
-        before = ctx.uow.consumers.profile(consumer_id)
-        ctx.uow.consumers.save_profile(
-            StoredProfile(
-                consumer_id=consumer_id,
-                hash=result.hash,
-                at=ctx.now,
-                packages=msgspec.json.encode(result.packages),
-            )
+        profile = StoredProfile(
+            consumer_id=consumer_id,
+            hash=result.hash,
+            at=ctx.now,
+            packages=msgspec.json.encode(result.packages),
         )
-        if before is not None and before.hash != result.hash:
-            details = {"from": before.hash, "to": result.hash, "packages": len(result.packages)}
-            ctx.history.add(self.record, HistoryType.PROFILE_CHANGED, details)
+        keep_profile(ctx.uow, profile, packages=len(result.packages), task=self.record)
 
 
 TASK_CLASSES: tuple[type[Task], ...] = (

@@ -8,9 +8,12 @@ from pulp.common.times import MINUTE
 from pulp.rmi.messages import Hello
 from pulp.server.async_.sessions import Session
 
-STILL_THERE = 3 * MINUTE
-"""A host that was cut off and started anew leaves a dead connection behind for the idle timeout (a minute, unless set
-otherwise); one that lasts longer beside the new one is alive."""
+IDLE_TIMEOUTS = 3
+"""A host that was cut off and started anew leaves a dead connection behind for the idle timeout; one that lasts several of
+them beside the new one is alive."""
+
+STILL_THERE = IDLE_TIMEOUTS * MINUTE
+"""ms, at the idle timeout that is the default."""
 
 
 class Judgement(Enum):
@@ -25,7 +28,9 @@ class Judgement(Enum):
 class Duplicates:
     """Remembers which newcomers it was unsure of. One thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, still_there: int) -> None:
+        """still_there: ms after which the connection from before is alive and the newcomer a copy."""
+        self._still_there = still_there
         self._since: dict[tuple[str, str], int] = {}  # consumer id, boot id of the newcomer
 
     def judge(self, other: Session, hello: Hello, now: int) -> Judgement:
@@ -35,7 +40,7 @@ class Duplicates:
         if hello.boot_id == other.boot_id:
             return Judgement.SAME
         since = self._since.setdefault((other.consumer_id, hello.boot_id), now)
-        return Judgement.COPY if now - since >= STILL_THERE else Judgement.UNCLEAR
+        return Judgement.COPY if now - since >= self._still_there else Judgement.UNCLEAR
 
     def forget(self, consumer_id: str) -> None:
         """Its session ended: whoever comes next has nobody beside it."""

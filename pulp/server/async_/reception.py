@@ -15,13 +15,14 @@ from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Peer
 from pulp.rmi.messages import PROTOCOL, Hello, Profile, Renew, Renewed, Welcome
 from pulp.server.async_ import outgoing
-from pulp.server.async_.duplicates import Duplicates, Judgement
+from pulp.server.async_.duplicates import STILL_THERE, Duplicates, Judgement
 from pulp.server.async_.hello import Greeting, greet
 from pulp.server.async_.sessions import Session, Sessions
 from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
 from pulp.server.domain.consumer import DUPLICATE_IDENTITY, Consumer, StoredProfile
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.tasking.fifo import FIFOQueue
+from pulp.server.tasking.profiles import keep_profile
 from pulp.server.tasking.task import TaskKinds
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ class Reception:
         sessions: Sessions,
         profile: ServerProfile,
         issue: IssueCertificate,
+        still_there: int = STILL_THERE,
     ) -> None:
+        """still_there: ms; Duplicates has its meaning."""
         self._bus = bus
         self._store = store
         self._kinds = kinds
@@ -64,7 +67,7 @@ class Reception:
         self._sessions = sessions
         self._profile = profile
         self._issue = issue
-        self._duplicates = Duplicates()
+        self._duplicates = Duplicates(still_there)
 
     # --- coming ---
 
@@ -203,7 +206,8 @@ class Reception:
             at=now,
             packages=msgspec.json.encode(profile.packages),
         )
-        return self._store.submit(lambda uow: save_profile(uow, stored))
+        count = len(profile.packages)
+        return self._store.submit(lambda uow: keep_profile(uow, stored, packages=count))
 
     def renew(self, session: Session, renew: Renew, now: int) -> list[Future[Any]]:
         """A new certificate for the same uid; the old ones stay valid until the new one has been used."""
@@ -228,23 +232,6 @@ class Reception:
             answer = Renewed(certificate=certificate, ca=self._profile.ca)
             self._bus.send(session.peer, [outgoing.message(answer)])
             failpoint("server.renew.answered")
-
-
-def save_profile(uow: UnitOfWork, profile: StoredProfile) -> None:
-    """Keep the newest profile; a changed one is an event of the consumer's history."""
-    before = uow.consumers.profile(profile.consumer_id)
-    uow.consumers.save_profile(profile)
-    if before is not None and before.hash != profile.hash:
-        details = {"from": before.hash, "to": profile.hash}
-        uow.history.add(
-            HistoryEvent(
-                consumer_id=profile.consumer_id,
-                type=HistoryType.PROFILE_CHANGED,
-                at=profile.at,
-                originator="agent",
-                details=msgspec.json.encode(details),
-            )
-        )
 
 
 def _leaving(consumer_id: str, now: int) -> Callable[[UnitOfWork], None]:

@@ -14,6 +14,7 @@ from pulp.rmi.messages import (
     Cancel,
     Canceled,
     Failed,
+    InstalledPackage,
     Profile,
     Progress,
     Query,
@@ -687,7 +688,9 @@ def test_a_profile_is_kept_and_its_change_is_an_event(world: World):
     world.reply(peer, Profile(hash="h1", packages=[]))
     world.reply(peer, Profile(hash="h1", packages=[]))
     assert world.events() == []
-    world.reply(peer, Profile(hash="h2", packages=[]))
+    world.reply(
+        peer, Profile(hash="h2", packages=[InstalledPackage(name="a", version="1", arch="all")])
+    )
     assert world.events() == ["profile_changed"]
     profile = world.store.read(lambda uow: uow.consumers.profile("web1"))
     assert profile is not None and profile.hash == "h2"
