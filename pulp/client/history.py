@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulp.client.views import Change, HistoryEvent, View, read
+from msgspec import Raw
+
+from pulp.client.views import ABSENT, Change, HistoryEvent, PackagesResult, View, read
 
 _SHOWN = 3
+
+
+class _Answer(View, frozen=True, kw_only=True):
+    """A final that came after its task had ended otherwise."""
+
+    type: str = ""
+    code: str = ""
+    message: str = ""
+    value: Raw = ABSENT
 
 
 class _Details(View, frozen=True, kw_only=True):
@@ -16,6 +27,8 @@ class _Details(View, frozen=True, kw_only=True):
     code: str = ""
     message: str = ""
     packages: Any = None
+    to: str = ""
+    answer: _Answer | None = None
 
 
 def summary(event: HistoryEvent) -> str:
@@ -29,7 +42,18 @@ def summary(event: HistoryEvent) -> str:
         return f"{details.packages} packages"
     if details.code:
         return f"{details.action} [{details.code}]: {details.message}".strip()
-    return ""
+    if details.answer is not None:
+        return _late(details.answer)
+    return "the installed packages changed" if details.to else ""
+
+
+def _late(answer: _Answer) -> str:
+    """`succeeded: nginx absent → 1.22`, `failed [not-found]: ...`"""
+    if answer.code:
+        return f"{answer.type} [{answer.code}]: {answer.message}"
+    result = read(answer.value, PackagesResult)
+    changed = _changes(result.changes) if result else ""
+    return answer.type + (f": {changed}" if changed else "")
 
 
 class _Packages(View, frozen=True, kw_only=True):
@@ -40,7 +64,11 @@ def packages(event: HistoryEvent) -> str:
     found = read(event.details, _Packages)
     if found is None:
         return ""
-    asked_first = sorted(found.packages, key=lambda c: not c.requested)
+    return _changes(found.packages)
+
+
+def _changes(changed: list[Change]) -> str:
+    asked_first = sorted(changed, key=lambda c: not c.requested)
     words = [f"{c.name} {c.from_ or 'absent'} → {c.to or 'absent'}" for c in asked_first[:_SHOWN]]
     more = len(asked_first) - len(words)
     return ", ".join(words) + (f" and {more} more" if more else "")

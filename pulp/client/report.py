@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pulp.client.output import aligned
 from pulp.client.text import clean, took
-from pulp.client.views import Change, PackagesResult, Task, read
+from pulp.client.views import Change, Package, PackagesResult, Task, View, read
 
 _ABSENT = "absent"
 _AS_IT_SHOULD = ("done", "planned", "")
@@ -32,8 +34,11 @@ def action(kind: str) -> str:
 
 
 def changes(changed: list[Change]) -> list[str]:
-    """One aligned line per package: `nginx:amd64  absent → 1.22.1-9`."""
-    return [f"  {line}" for line in aligned([_change(c) for c in changed])] if changed else []
+    """One aligned line per package: `nginx:amd64  absent → 1.22.1-9`. Where nothing was asked for by name, as in an update
+    of everything, nothing is a mere dependency."""
+    named = any(c.requested for c in changed)
+    rows = [_change(c, "(dependency)" if named and not c.requested else "") for c in changed]
+    return [f"  {line}" for line in aligned(rows)] if rows else []
 
 
 def _success(task: Task) -> list[str]:
@@ -43,7 +48,27 @@ def _success(task: Task) -> list[str]:
     remark = "" if result.changes else ", nothing to change"
     if result.dry_run:
         remark = ", dry run: " + ("it would change" if result.changes else "nothing to change")
-    return [_headline(task) + remark, *_result_lines(result)]
+    return [_headline(task) + remark, *_result_lines(result), *_not_installed(task, result)]
+
+
+class _Asked(View, frozen=True, kw_only=True):
+    packages: list[Package] = msgspec.field(default_factory=list)
+    dry_run: bool = False
+
+
+def is_dry_run(task: Task) -> bool:
+    asked = read(task.args, _Asked)
+    return asked is not None and asked.dry_run
+
+
+def _not_installed(task: Task, result: PackagesResult) -> list[str]:
+    """Of a removal: what was asked for by a name that the host does not have, which is no failure."""
+    asked = read(task.args, _Asked)
+    if asked is None or action(task.kind) != "remove":
+        return []
+    left = {c.name for c in result.changes} | {k.name for k in result.kept_back}
+    names = [p.name for p in asked.packages if p.name not in {*left, *result.unknown}]
+    return [f"  not installed: {clean(name)}" for name in names]
 
 
 def _headline(task: Task) -> str:
@@ -66,9 +91,8 @@ def _result_lines(result: PackagesResult) -> list[str]:
     return lines
 
 
-def _change(change: Change) -> list[str]:
+def _change(change: Change, remark: str) -> list[str]:
     name = change.name + (f":{change.arch}" if change.arch else "")
-    remark = "" if change.requested else "(dependency)"
     if change.outcome not in _AS_IT_SHOULD:
         remark = f"{change.outcome}: {change.error}" if change.error else change.outcome
     versions = f"{change.from_ or _ABSENT} → {change.to or _ABSENT}"

@@ -40,6 +40,25 @@ _FINAL = frozenset(
 )
 
 
+class HistoryType(Enum):
+    """The types of docs/API.md; others of a newer server are shown, but not asked for."""
+
+    CONSUMER_REGISTERED = "consumer_registered"
+    CONSUMER_UNREGISTERED = "consumer_unregistered"
+    CERTIFICATE_RENEWED = "certificate_renewed"
+    PACKAGES_INSTALLED = "packages_installed"
+    PACKAGES_UPDATED = "packages_updated"
+    PACKAGES_REMOVED = "packages_removed"
+    ACTION_FAILED = "action_failed"
+    ACTION_CANCELED = "action_canceled"
+    WINDOW_MISSED = "window_missed"
+    LATE_RESULT = "late_result"
+    ORPHAN_RESULT = "orphan_result"
+    PROFILE_CHANGED = "profile_changed"
+    REBOOTED = "rebooted"
+    OVERRIDE_USED = "override_used"
+
+
 class View(Struct, frozen=True, kw_only=True):
     pass
 

@@ -105,7 +105,9 @@ def ping(ctx: typer.Context, consumer: o.ConsumerId, json: o.Json = False) -> No
 def history(
     ctx: typer.Context,
     consumer: o.ConsumerId,
-    type_: Annotated[str | None, typer.Option("--type", help="Such as packages_installed.")] = None,
+    type_: Annotated[
+        views.HistoryType | None, typer.Option("--type", help="Only events of it.")
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option("--from", metavar="TIME", help="2026-12-01, 'yesterday', '2h ago', RFC 3339."),
@@ -121,7 +123,7 @@ def history(
     runtime: Runtime = ctx.obj
     zone = runtime.zone()
     params = {
-        "type": type_,
+        "type": type_.value if type_ else None,
         "from": _past(runtime, since, latest=False),
         "to": _past(runtime, until, latest=True),
         "order": "asc" if oldest_first else None,

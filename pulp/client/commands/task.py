@@ -12,7 +12,7 @@ from pulp.client.commands.timing import Timing
 from pulp.client.commands.watch import go_on, watch
 from pulp.client.completion import complete_consumer
 from pulp.client.errors import LostAnswer
-from pulp.client.report import action, ending
+from pulp.client.report import action, ending, is_dry_run
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean_lines, standing, when
 from pulp.client.views import PackagesResult, Task, TaskState, read
@@ -41,7 +41,7 @@ def list_(
         return (
             t.id,
             t.consumer_id or "-",
-            action(t.kind),
+            action(t.kind) + (" (dry run)" if is_dry_run(t) else ""),
             t.requested_by,
             when(t.created_at, zone),
             standing(t, zone),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +26,8 @@ from client_stage import (
 )
 
 from pulp import __version__
+from pulp.client.views import HistoryType
+from pulp.server.domain.history import HistoryType as ServerType
 
 WEB1 = {
     "id": "web1",
@@ -536,6 +541,66 @@ def test_history_says_what_changed_the_requested_first(stage: Stage) -> None:
     assert "nginx absent → 1.22, libc6 2.36-8 → 2.36-9, a absent → 1 and 1 more" in lines[1]
     assert "packages.install [script]: It failed." in lines[2]
     assert lines[3].endswith("831 packages")
+
+
+def test_history_says_what_came_late_and_that_packages_changed(stage: Stage) -> None:
+    value = {"backend": "apt", "changes": [{"name": "nginx", "to": "1.22", "requested": True}]}
+    late = event("late_result", answer={"type": "succeeded", "id": TASK_ID, "value": value})
+    failed = {"type": "failed", "id": TASK_ID, "code": "script", "message": "It failed."}
+    events = (late, event("late_result", answer=failed), event("profile_changed", to="h2"))
+    stage.script.on("GET", "/consumers/web1/history", page(*events))
+    lines = stage.run("consumer", "history", "web1").out.splitlines()
+    assert lines[1].endswith("succeeded: nginx absent → 1.22")
+    assert lines[2].endswith("failed [script]: It failed.")
+    assert lines[3].endswith("the installed packages changed")
+
+
+def test_a_type_of_history_that_is_none_is_refused_with_those_there_are(stage: Stage) -> None:
+    result = stage.run("consumer", "history", "web1", "--type", "bogus")
+    assert result.code == 2 and not stage.script.requests
+    assert {t.value for t in HistoryType} == {t.value for t in ServerType}
+    assert "late_result" in result.err.replace("\n", "")
+
+
+def test_the_version_as_an_option_too(stage: Stage) -> None:
+    result = stage.run("--version")
+    assert (result.code, result.out) == (0, f"pulp-admin {__version__}\n")
+
+
+def test_in_an_update_of_everything_nothing_is_a_mere_dependency(stage: Stage) -> None:
+    stage.script.on("POST", "/consumers/web1/actions/update-all", Reply(202, task()))
+    stage.script.on("GET", f"/tasks/{TASK_ID}", Reply(200, finished(change("nginx", "1", "2"))))
+    out = stage.run("consumer", "update-all", "web1").out
+    assert "nginx  1 → 2" in out and "dependency" not in out
+
+
+def test_a_removal_says_what_was_not_installed(stage: Stage) -> None:
+    asked = {"packages": [{"name": "nginx"}, {"name": "ngimx"}], "dry_run": False}
+    ended = finished(change("nginx", "1", None, requested=True)) | {
+        "kind": "packages.remove",
+        "args": asked,
+    }
+    stage.script.on("POST", "/consumers/web1/actions/remove", Reply(202, task()))
+    stage.script.on("GET", f"/tasks/{TASK_ID}", Reply(200, ended))
+    out = stage.run("consumer", "remove", "web1", "nginx", "ngimx").out
+    assert "  not installed: ngimx\n" in out and "not installed: nginx" not in out
+
+
+def test_output_that_nobody_takes_is_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", "from pulp.client.main import main; main()", "version"]
+        done = subprocess.run(
+            command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 74
+    assert done.stderr == "pulp-admin: cannot write the output: No space left on device.\n"
+
+
+def test_a_dry_run_is_told_as_one_in_a_list(stage: Stage) -> None:
+    asked = {"packages": [{"name": "nginx"}], "dry_run": True}
+    stage.script.on("GET", "/tasks", page(task(args=asked), task()))
+    lines = stage.run("task", "list").out.splitlines()
+    assert "install (dry run)" in lines[1] and "dry run" not in lines[2]
 
 
 def test_history_of_a_day_is_that_of_the_local_day(stage: Stage) -> None:
