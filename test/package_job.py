@@ -65,7 +65,8 @@ def call(settings: Settings, method: Method, args: msgspec.Struct, job: PackageJ
 def main(path: Path) -> None:
     spec = json.loads(path.read_text())
     method = METHODS[spec["method"], 1]
-    job = PackageJob(Path(spec["spool"]), resumed=spec["resumed"])
+    timeout = spec.get("timeout", 60.0)
+    job = PackageJob(Path(spec["spool"]), resumed=spec["resumed"], timeout=timeout)
     args = msgspec.convert(spec["args"], method.args)
     try:
         settings = _SETTINGS[spec.get("backend", "apt")](**spec["settings"])
