@@ -59,13 +59,19 @@ class ChangedPackage(Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
-class PackagesChanged(Struct, frozen=True, kw_only=True):
-    """The details of packages_installed, packages_updated and packages_removed."""
+class PackagesChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The details of packages_installed, packages_updated and packages_removed.
+
+    `overrun`: ms that the work went on after its window had ended; `override_used`: it began outside the host's own enforced
+    windows. Both stand there only where it was so.
+    """
 
     backend: str
     packages: list[ChangedPackage]
     reboot_needed: bool
     repaired: bool
+    overrun: int = 0
+    override_used: bool = False
 
 
 def changed(result: PackagesResult) -> PackagesChanged:
@@ -76,6 +82,8 @@ def changed(result: PackagesResult) -> PackagesChanged:
         packages=touched,
         reboot_needed=result.reboot_needed,
         repaired=result.repaired,
+        overrun=result.overrun,
+        override_used=result.override_used,
     )
 
 

@@ -15,6 +15,8 @@ from pulp.rmi.messages import (
 )
 from pulp.server.domain.task import TaskError, TaskRecord, TaskState
 
+OUTSIDE_WINDOWS = "outside-windows"
+
 _decoder: msgspec.json.Decoder[Final] = msgspec.json.Decoder(Final)
 
 
@@ -29,11 +31,19 @@ def error_of(record: TaskRecord, final: Failed | Rejected | Canceled) -> TaskErr
         case Failed():
             return TaskError(code=final.code, message=final.message, details=bytes(final.details))
         case Rejected():
-            message = f"The agent refused the call: expected {final.expected}, found {final.found}."
-            return TaskError(code=final.code, message=message)
+            return TaskError(code=final.code, message=_refusal(final))
     by = record.cancel_requested_by
     message = f"Canceled by {by}." if by else "The agent canceled the call."
     return TaskError(code="canceled", message=message)
+
+
+def _refusal(final: Rejected) -> str:
+    if final.code == OUTSIDE_WINDOWS:
+        return (
+            "The host's windows are enforced, and nothing may change it outside of them:"
+            f" expected {final.expected}, found {final.found}. Ask for it in such a window."
+        )
+    return f"The agent refused the call: expected {final.expected}, found {final.found}."
 
 
 def says_the_same(record: TaskRecord, final: Final) -> bool:

@@ -58,6 +58,10 @@ BROKEN = TaskError(
 )
 
 
+_NOT_BEGUN = {"started_at": None, "progress": None}
+"""Of a call that is held again: what had begun of it has changed nothing, and its next run counts anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """accepted: the call was not known to be with the agent, and now is. resend: it must be sent again."""
@@ -139,9 +143,8 @@ class Applying:
                 return record, record.cancel_requested_at is None
             case Verdict.TOO_LATE if _refuses(record):
                 return record.replace(cancel_refused=True), False
-            case Verdict.REPEATED if isinstance(message, Progress):
-                if not record.state.final:
-                    return progressed(record, message), False
+            case Verdict.REPEATED if not record.state.final:
+                return _news(record, message), False
         return record, False
 
     # --- on the way ---
@@ -152,6 +155,7 @@ class Applying:
             case CallState.HELD:
                 starts = message.starts if isinstance(message, Accepted) else None
                 changes |= {"state": move(record.state, Event.HELD), "phase": "", "starts": starts}
+                changes |= _NOT_BEGUN
             case CallState.READY:
                 changes |= {"state": move(record.state, Event.READY), "phase": READY}
             case _:
@@ -255,6 +259,16 @@ class Applying:
                 details=msgspec.json.encode({"answer": final}),
             )
         )
+
+
+def _news(record: TaskRecord, message: Message) -> TaskRecord:
+    """Within the same state: how far it is, or that its opening has moved. A listed call says nothing of its opening."""
+    match message:
+        case Progress():
+            return progressed(record, message)
+        case Accepted(state="held", starts=int(starts)) if record.state is TaskState.HELD:
+            return record if starts == record.starts else record.replace(starts=starts)
+    return record
 
 
 def _refuses(record: TaskRecord) -> bool:

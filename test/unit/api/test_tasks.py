@@ -300,6 +300,18 @@ def test_confirmed_success_writes_every_changed_package_once(
     assert rest.tasks.show(VIEWER, view.id).state == "finished"
 
 
+def test_history_says_how_far_work_ran_over_and_that_it_overrode_the_hosts_windows(
+    rest: Rest,
+) -> None:
+    succeed(rest, install(rest), DONE)
+    late = msgspec.structs.replace(DONE, overrun=90_000, override_used=True)
+    succeed(rest, install(rest), late)
+    second, first = rest.history.list(VIEWER, "web1").items[:2]
+    told = msgspec.json.decode(second.details)
+    assert (told["overrun"], told["override_used"]) == (90_000, True)
+    assert {"overrun", "override_used"}.isdisjoint(msgspec.json.decode(first.details))
+
+
 def test_nothing_changed_or_a_dry_run_writes_no_history(rest: Rest) -> None:
     succeed(rest, install(rest), PackagesResult(backend="apt"))
     succeed(rest, install(rest, dry_run=True), DONE)
