@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pulp.server.db.base import TaskFilter
-from pulp.server.db.sqlite import SqliteStore, history, tasks
+from pulp.server.db.sqlite import SqliteStore, history, schedules, tasks
 from pulp.server.db.sqlite.connection import Connection
 from pulp.server.db.sqlite.unit import SqliteUnit
 from pulp.server.domain.history import HistoryEvent, HistoryType
@@ -185,6 +185,8 @@ def test_the_last_page_costs_no_more_than_the_first(counted: Counted):
         (tasks.FIRST_DEADLINE, "task_deadline"),
         (tasks.COUNT_OPEN, "task_state"),
         (history.KNOWS, "history_consumer"),
+        (schedules.DUE, "schedule_due"),
+        (schedules.FIRST_DUE, "schedule_due"),
     ],
 )
 def test_each_query_walks_its_index_and_sorts_nothing(counted: Counted, sql: str, index: str):
