@@ -82,6 +82,8 @@ class AgentChecks(Rules):
             case Accepted():
                 if call is None:
                     self.broken(TOLD, told)
+                if told.state == "held":
+                    self.openings[host.uid, told.id].append(told.starts)
             case Started() | Progress():
                 if call is None or call.phase is Phase.WAITING:
                     self.broken(TOLD, told)

@@ -130,6 +130,8 @@ class ServerChecks(Rules):
                 mine = record is not None and record.consumer_id == consumer.id
                 if record and mine and record.state is TaskState.WAITING:
                     self.broken(SETTLED, said, record)
+                if record and mine and isinstance(said, Accepted):
+                    self._opening_settled(consumer, record, said)
             case final if isinstance(final, FINALS) and final.id not in self.pings:
                 self._final_settled(uow, consumer, final)
 
@@ -148,6 +150,14 @@ class ServerChecks(Rules):
             over = record is None or record.state.final
             if over and call.state != "done" and call.id not in connection.canceled:
                 self.broken("1 what is over here is called off there", call, record)
+
+    def _opening_settled(self, consumer: Consumer, record: TaskRecord, said: Accepted) -> None:
+        """What was said later may have been stored together with it."""
+        told = self.openings[consumer.uid, said.id]
+        if record.state is not TaskState.HELD or said.starts not in told:
+            return
+        if record.starts not in told[told.index(said.starts) :]:
+            self.broken("6 a held task says when it starts", said, record)
 
     def _final_settled(self, uow: SqliteUnit, consumer: Consumer, said: Any) -> None:
         record = uow.tasks.get(said.id)

@@ -66,6 +66,8 @@ class StoreChecks(Rules):
             self.broken("6 every open task says what it waits for", record)
         if uow.history.of_task(record.id):
             self.broken("5 no history before the end", record)
+        if record.state is TaskState.HELD and (record.started_at or record.progress):
+            self.broken("4 what is held has not begun", record)
 
     def _ended(self, uow: SqliteUnit, before: TaskRecord | None, record: TaskRecord) -> None:
         events = uow.history.of_task(record.id)

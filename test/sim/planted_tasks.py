@@ -198,6 +198,20 @@ SERVER_TASKS = (
     ),
     mutation(
         6,
+        "an opening that has moved is not stored",
+        Edit(
+            "pulp.server.async_.applying:_news",
+            "record if starts == record.starts else record.replace(starts=starts)",
+            "record",
+        ),
+    ),
+    mutation(
+        4,
+        "what was carried over counts as begun",
+        Edit(f"{APPLYING}._move", "changes |= _NOT_BEGUN", "pass"),
+    ),
+    mutation(
+        6,
         "a start time that has come is forgotten",
         Edit(
             "pulp.server.tasking.scheduler:_promote",

@@ -36,6 +36,9 @@ class Rules:
         self.changed: dict[str, set[str]] = defaultdict(
             set
         )  # task → uids of the hosts it has changed
+        self.openings: dict[tuple[str, str], list[int | None]] = defaultdict(
+            list
+        )  # uid and call → the openings that the host has named for it, in order
         self.executions = 0
 
     def broken(self, rule: str, *what: object) -> NoReturn:
