@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 from debrepo import Package
+from pulp_agent.backoff import LONGEST
 from pulp_agent.calls import CallTable
 from pulp_agent.home import Home
 from pulp_agent.journal import read_records
@@ -22,6 +23,9 @@ from pulp.common.failpoints import VARIABLE
 from pulp.common.ids import new_id
 from pulp.server.check import check
 from pulp.server.db.sqlite.readers import Readers
+
+PATIENCE = LONGEST + 15
+"""Seconds in which an agent is back, by its own rule, whatever it has met: its longest delay, and a start of the server."""
 
 FINAL = ("finished", "error", "timed_out", "canceled", "missed")
 
@@ -133,19 +137,20 @@ class Stage:
         server, agent = self.world.server, self._host.agent if self._host else None
         if server.code is not None:
             assert server.code == -signal.SIGKILL, server.tail()
-            self._lost += 1
             self.start_server()
         if agent is not None and agent.code is not None:
             assert agent.code == -signal.SIGKILL, agent.tail()
             agent.start()
 
     def start_server(self) -> None:
-        """It may be asked to die on the way."""
+        """Again, after it died. It may be asked to die on the way."""
+        self._lost += 1
         try:
             self.world.start_server()
         except WorldError:
             if self.world.server.code != -signal.SIGKILL:
                 raise
+            self._lost += 1
             self.world.start_server()
 
     # --- tasks ---
@@ -180,7 +185,7 @@ class Stage:
 
         until(post, "the cancel to be acknowledged", 30)
 
-    def ended(self, task: dict[str, Any], limit: float = 40.0) -> dict[str, Any]:
+    def ended(self, task: dict[str, Any], limit: float = PATIENCE) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             self.revive()
             with unanswered():
@@ -199,7 +204,7 @@ class Stage:
         """Every failpoint went off, and everybody is back."""
         self.reached()
         self.revive()
-        self.world.wait_online(self.host)
+        self.world.wait_online(self.host, limit=PATIENCE)
 
     def sound(self, task: dict[str, Any], package: str, *, state: str, history: str) -> None:
         """The task's one end, its one execution or none, its one entry in history, and no trace of a fault anywhere."""

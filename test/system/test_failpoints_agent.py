@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from failpoints import names
-from fault_stage import Stage
+from fault_stage import PATIENCE, Stage
 from pulp_agent.home import Home
 from pulp_agent.journal import open_journal
 from pulp_agent.records import Confirmed
@@ -116,8 +116,8 @@ def renewed(stage: Stage, package: str) -> None:
         if host.agent.running:
             host.agent.stop()  # an errand that died is tried again at the next start
         host.agent.start()
-        until(lambda: identity.read_text() != before, "the new certificate")
-        until(lambda: not (host.data / "next.key").exists(), "the renewal to be over")
+        until(lambda: identity.read_text() != before, "the new certificate", PATIENCE)
+        until(lambda: not (host.data / "next.key").exists(), "the renewal to be over", PATIENCE)
     finally:
         stage.clock.set(0)
     host.agent.stop()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from failpoints import names
-from fault_stage import Stage, unanswered
+from fault_stage import PATIENCE, Stage, unanswered
 from pulp_agent.home import Home
 from world import BIN, Program, WorldError, until
 
@@ -157,9 +157,10 @@ def renewed(stage: Stage, package: str) -> None:
     make_renewal(stage)
     host.agent.start()
     stage.settle()
-    until(lambda: (host.data / "identity.pem").read_text() != before, "the new certificate")
-    until(lambda: not (host.data / "next.pem").exists(), "the old one to be dropped")
-    stage.world.wait_online(host)
+    identity, next_ = host.data / "identity.pem", host.data / "next.pem"
+    until(lambda: identity.read_text() != before, "the new certificate", PATIENCE)
+    until(lambda: not next_.exists(), "the old one to be dropped", PATIENCE)
+    stage.world.wait_online(host, limit=PATIENCE)
     assert stage.world.history(host, type="certificate_renewed")
     install(stage, package)
 
