@@ -14,7 +14,7 @@ from bus_pki import Authority, Identity
 
 from pulp.messaging.amqp.client import ClientLink
 from pulp.messaging.amqp.link import Outcome
-from pulp.messaging.base import Bus, Delivery, Grant, Message, Peer, PeerCertificate
+from pulp.messaging.base import Bus, CannotTell, Delivery, Grant, Message, Peer, PeerCertificate
 from pulp.messaging.listener import Limits, ListenerBus
 from pulp.messaging.memory import MemoryBus
 
@@ -104,6 +104,8 @@ class Events:
 class World(Protocol):
     bus: Any
     receiver: Recorder
+    unsure: bool
+    """Who connects cannot be looked up just now."""
 
     def connect(
         self, identity: str, *, source: str | None = None, target: str = TARGET, credit: int = 32
@@ -132,6 +134,7 @@ class ListenerWorld:
         self.authority = Authority(folder)
         self.server_identity = self.authority.issue("localhost")
         self.certificates: dict[str, Identity] = {}
+        self.unsure = False
         self.receiver = Recorder()
         self.client_idle = client_idle
         self.bus = ListenerBus(
@@ -147,6 +150,8 @@ class ListenerWorld:
         self._all: list[Events] = []
 
     def authenticate(self, certificate: PeerCertificate) -> Grant | None:
+        if self.unsure:
+            raise CannotTell("not now")
         known = self.certificates.get(certificate.common_name)
         if known is None or known.fingerprint != certificate.fingerprint:
             return None
@@ -260,6 +265,7 @@ class MemoryWorld:
     """The in-memory twin; nothing happens but in `until` and `settle_down`."""
 
     def __init__(self) -> None:
+        self.unsure = False
         self.receiver = Recorder()
         self.known: set[str] = set()
         self.bus = MemoryBus(self.authenticate)
@@ -267,6 +273,8 @@ class MemoryWorld:
         self.bus.start(self.receiver)
 
     def authenticate(self, certificate: PeerCertificate) -> Grant | None:
+        if self.unsure:
+            raise CannotTell("not now")
         identity = certificate.common_name
         if identity not in self.known:
             return None

@@ -47,6 +47,7 @@ from pulp_agent.events import (
     ProfileDelivered,
     ProfileRead,
     Received,
+    Refused,
     RenewalDue,
     Send,
     StoreCertificate,
@@ -114,6 +115,8 @@ class Core:
                 self._desk.out.append(Send(self._hello(event.journal_seq)))
             case Disconnected():
                 self._desk.online = False
+            case Refused():
+                self._execution.call_off()
             case TimeIs():
                 self._execution.time_is()
             case Leaving():

@@ -52,6 +52,11 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The server knows none of this host's certificates: it was unregistered, or registered anew elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     message: ToAgent
     handle: Any
@@ -158,6 +163,7 @@ Event = (
     Begun
     | Connected
     | Disconnected
+    | Refused
     | Received
     | Unreadable
     | FinalDelivered

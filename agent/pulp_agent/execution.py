@@ -90,6 +90,17 @@ class Execution:
         self._end(call, Canceled(id=call.id))
         self.pump()
 
+    def call_off(self) -> None:
+        """Nothing that waits is started any more: its server has refused this host for good. What runs goes on to its end."""
+        waiting = self.desk.table.in_phase(Phase.WAITING)
+        if waiting:
+            self.desk.log(
+                "warning", "Refused by the server: what waits is called off", calls=len(waiting)
+            )
+        for call in waiting:
+            self._end(call, Canceled(id=call.id))
+        self.pump()
+
     def pump(self) -> None:
         """Look at what is due, start whose turn it is, in order of acceptance, and ask to be woken for the rest."""
         self._close_openings()

@@ -13,6 +13,7 @@ from pulp.common.errors import PulpError
 from pulp.messaging.amqp.client import ClientLink, Pump
 from pulp.messaging.amqp.link import Link, LinkEvents
 from pulp_agent.backoff import Backoff
+from pulp_agent.events import Refused
 from pulp_agent.home import Home
 from pulp_agent.host import instant
 from pulp_agent.session import Session
@@ -36,8 +37,8 @@ class Connector(Protocol):
     def welcomed(self) -> None:
         """The server has taken the connection."""
 
-    def refused(self) -> None:
-        """The server has refused this identity."""
+    def refused(self) -> bool:
+        """The server has refused this identity. Whether there is no other one left to try."""
 
 
 class AmqpConnector:
@@ -86,9 +87,10 @@ class AmqpConnector:
             _log.warning("The renewed certificate was refused and is dropped")
         self._refused_new = False
 
-    def refused(self) -> None:
+    def refused(self) -> bool:
         self._distrusted = self._used == self._home.next_identity
         self._refused_new |= self._distrusted
+        return not self._distrusted
 
 
 class LinkKeeper:
@@ -109,6 +111,7 @@ class LinkKeeper:
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._refused_for_good = False
         self.state: State = "connecting"
         self.problem = ""
         self.last_welcome: int | None = None
@@ -148,6 +151,8 @@ class LinkKeeper:
     async def _run(self, post: Callable[..., None]) -> None:
         while not self._stopping:
             delay = await self._one(Session(post, self._seq))
+            if self._refused_for_good and not self._stopping:
+                post(Refused())
             if not self._stopping:
                 await asyncio.sleep(delay)
 
@@ -177,8 +182,8 @@ class LinkKeeper:
 
     def _after(self, session: Session) -> float:
         self._backoff.lasted(session.lasted())
+        self._refused_for_good = session.condition == REFUSED and self._connector.refused()
         if session.condition == REFUSED:
-            self._connector.refused()
             delay = self._backoff.next_refused()
             self._say(
                 "refused",

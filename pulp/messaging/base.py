@@ -66,8 +66,14 @@ class Grant:
     target: str
 
 
+class CannotTell(MessagingError):
+    """Who a peer is cannot be looked up just now: it is to try again."""
+
+    code = "cannot-tell"
+
+
 Authenticate = Callable[[PeerCertificate], Grant | None]
-"""Called on the bus's thread for each connection; None refuses it. Must be fast."""
+"""Called on the bus's thread for each connection; None refuses it for good, CannotTell for now. Must be fast."""
 
 
 class Receiver(Protocol):

@@ -13,6 +13,7 @@ from pulp.messaging.amqp.codec import MAX_WIRE_SIZE, encode
 from pulp.messaging.amqp.link import Incoming, LinkEvents, Outcome
 from pulp.messaging.base import (
     Authenticate,
+    CannotTell,
     Delivery,
     Grant,
     Message,
@@ -131,9 +132,8 @@ class MemoryLink:
 
     # --- the server's end ---
 
-    def refuse(self, why: str) -> None:
+    def refuse(self, why: str, condition: str = "amqp:unauthorized-access") -> None:
         self._server_done = True
-        condition = "amqp:unauthorized-access"
         self._close_agent(f"The server closed the connection: {condition}: {why}", condition)
 
     def attach(self, peer: Peer) -> None:
@@ -250,7 +250,11 @@ class MemoryBus:
     ) -> MemoryLink:
         """What `ClientLink.connect` does over the network; `opened` or `closed` comes with the pump."""
         link = MemoryLink(self, events, self._ready, (self._credit, credit))
-        grant = self._authenticate(certificate)
+        try:
+            grant = self._authenticate(certificate)
+        except CannotTell as unsure:
+            link.refuse(str(unsure), "amqp:internal-error")
+            return link
         if grant is None:
             link.refuse("The certificate is not accepted")
         elif (source, target) != (grant.source, grant.target):

@@ -150,6 +150,15 @@ def test_a_message_that_is_too_large_is_refused_before_anything_is_sent(world: W
     assert events.incoming == []
 
 
+def test_a_listener_that_cannot_tell_who_it_is_refuses_for_now_only(world: World) -> None:
+    world.unsure = True
+    events = world.connect("web1")
+    world.until(lambda: events.end)
+    assert events.end is not None and events.end[1] != "amqp:unauthorized-access"
+    world.unsure = False
+    world.up("web1")
+
+
 def test_an_address_of_another_is_refused(world: World) -> None:
     world.up("web1")
     events = world.connect("web2", source=source_of("web1"))

@@ -97,9 +97,10 @@ def test_a_renewed_certificate_replaces_the_old_one_once_it_works(
     server.allowed = {fingerprint}
     server.say(Renewed(certificate=certificate, ca=[]))
     server.waits_for(Hello, count=2)
-    until(lambda: not agent.home.next_identity.exists())
-    assert agent.home.identity.read_text() != old
-    assert not agent.home.next_key.exists() and not agent.home.next_csr.exists()
+    home = agent.home
+    left = (home.next_identity, home.next_key, home.next_csr)
+    until(lambda: not any(path.exists() for path in left))
+    assert home.identity.read_text() != old
     assert answers(server)
 
 

@@ -152,8 +152,10 @@ class _Connector:
         if self._used == certificates[-1]:
             del certificates[:-1]
 
-    def refused(self) -> None:
-        self._distrusted = self._used == self._host.disk.certificates[-1]
+    def refused(self) -> bool:
+        *older, newest = self._host.disk.certificates
+        self._distrusted = bool(older) and self._used == newest
+        return not self._distrusted
 
 
 class _Household:

@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pulp.messaging.amqp.link import LinkEvents
-from pulp.messaging.base import Delivery, Message, MessagingError, Peer, PeerCertificate, Receiver
+from pulp.messaging.base import (
+    CannotTell,
+    Delivery,
+    Message,
+    MessagingError,
+    Peer,
+    PeerCertificate,
+    Receiver,
+)
 from sim.connection import Connection, Ear, Packet
 from sim.world import Process, World
 
@@ -55,7 +63,13 @@ class Network:
         agent.later(self.world.spread(5, self.slowest), arrive)
 
     def _admit(self, connection: Connection, certificate: PeerCertificate) -> None:
-        grant = connection.ear.authenticate(certificate)
+        try:
+            grant = connection.ear.authenticate(certificate)
+        except CannotTell as unsure:
+            said = str(unsure)
+            connection.server_done = True
+            connection.down.add(lambda: connection.agent_ends(said, "amqp:internal-error"))
+            return
         self.checks.admits(connection, certificate, grant)
         if grant is None:
             connection.server_done = True

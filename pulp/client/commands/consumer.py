@@ -12,10 +12,11 @@ from pulp.client.commands import actions
 from pulp.client.commands import options as o
 from pulp.client.errors import BadUsage
 from pulp.client.history import summary
+from pulp.client.rest import RestClient
 from pulp.client.runtime import Runtime
 from pulp.client.spans import parse_past
 from pulp.client.text import when
-from pulp.client.views import Consumer
+from pulp.client.views import Consumer, TaskState
 from pulp.common.times import format_time, to_ms
 
 app = typer.Typer(no_args_is_help=True, help="Hosts, and work on their packages.")
@@ -171,11 +172,28 @@ def unregister(
     out = runtime.output(json=json)
     runtime.confirm(f"Unregister {consumer} and cancel its open tasks?", yes=yes)
     with runtime.client() as client:
+        warning = _of_what_it_holds(client, consumer)
         client.unregister(consumer)
+    if warning:
+        out.note(warning)
     if json:
         out.data(deleted=consumer)
     else:
         out.line(f"{consumer} is unregistered. Its history stays.")
+
+
+def _of_what_it_holds(client: RestClient, consumer_id: str) -> str:
+    """A host that is cut off cannot be told to call off what it has taken."""
+    if client.consumer(consumer_id).value.online:
+        return ""
+    held = len(list(client.tasks({"consumer": consumer_id, "state": TaskState.HELD.value})))
+    if not held:
+        return ""
+    requests = "1 request" if held == 1 else f"{held} requests"
+    return (
+        f"{consumer_id} is not connected and holds {requests} for a window. Until its agent connects and is told that it is"
+        " unregistered, it runs them in their windows all the same."
+    )
 
 
 actions.register(app)

@@ -18,7 +18,7 @@ from pulp.messaging.amqp.primitives import (
     read,
     symbol,
 )
-from pulp.messaging.base import MessagingError
+from pulp.messaging.base import CannotTell, MessagingError
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
@@ -27,7 +27,8 @@ MAX_FRAME = 4096
 """Bytes; what an unauthenticated peer may make us keep."""
 
 _MECHANISMS, _INIT, _OUTCOME = 0x40, 0x41, 0x44
-_OK, _AUTH = 0, 1
+_OK, _AUTH, _TEMPORARY = 0, 1, 4
+"""Codes of sasl-outcome (AMQP 1.0 part 5, 5.3.3.6)."""
 
 
 class SaslError(MessagingError):
@@ -41,6 +42,12 @@ class SaslRefused(SaslError):
     """It did, and is not let in."""
 
     condition = "amqp:unauthorized-access"
+
+
+class SaslUnsure(SaslError):
+    """It did, and the server cannot tell just now whether to let it in."""
+
+    condition = "amqp:internal-error"
 
 
 class Sasl(Protocol):
@@ -144,9 +151,14 @@ class ServerSasl(_Exchange):
         mechanism, response = _init_fields(frame, at)
         if mechanism != MECHANISM:
             self._refuse(f"The mechanism {mechanism!r} is not offered")
-        if not self._authenticate(response):
+        try:
+            accepted = self._authenticate(response)
+        except CannotTell as error:
+            self.output += _outcome(_TEMPORARY)
+            raise SaslUnsure(str(error)) from error
+        if not accepted:
             self._refuse("The certificate is not accepted")
-        self.output += _frame(described_list(_OUTCOME, b"\x50%c" % _OK))
+        self.output += _outcome(_OK)
         self._step = self._read_amqp_header
         return True
 
@@ -158,8 +170,12 @@ class ServerSasl(_Exchange):
         return True
 
     def _refuse(self, why: str) -> None:
-        self.output += _frame(described_list(_OUTCOME, b"\x50%c" % _AUTH))
+        self.output += _outcome(_AUTH)
         raise SaslRefused(why)
+
+
+def _outcome(code: int) -> bytes:
+    return _frame(described_list(_OUTCOME, b"\x50%c" % code))
 
 
 def _init_fields(frame: bytes, at: int) -> tuple[Value, str]:
@@ -211,7 +227,10 @@ class ClientSasl(_Exchange):
         if code != _OUTCOME:
             raise SaslError(f"Expected sasl-outcome, got a frame of type 0x{code:x}")
         count, at, _ = list_bounds(frame, at)
-        if count < 1 or read(frame, at)[0] != _OK:
+        outcome = read(frame, at)[0] if count else None
+        if outcome == _AUTH:
             raise SaslRefused("The server does not accept this certificate")
+        if outcome != _OK:
+            raise SaslUnsure("The server cannot check this certificate just now")
         self._step = None
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pulp.messaging.base import Grant, PeerCertificate
+from pulp.messaging.base import CannotTell, Grant, PeerCertificate
 from pulp.server.db.base import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -27,9 +27,9 @@ class Identities:
         uid = certificate.common_name
         try:
             consumer = self._store.read(lambda uow: uow.consumers.by_uid(uid))
-        except StoreError:
+        except StoreError as error:
             log.exception("identity not checked", extra={"uid": uid})
-            return None
+            raise CannotTell("the store cannot be read just now") from error
         if consumer is None or certificate.fingerprint not in consumer.fingerprints:
             return None
         return Grant(identity=uid, source=source_of(uid), target=REPLIES)

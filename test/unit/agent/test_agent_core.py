@@ -20,8 +20,10 @@ from pulp_agent.events import (
     Leaving,
     ReadProfile,
     Received,
+    Refused,
     Send,
     StartJob,
+    TimeIs,
     Unreadable,
     WakeAt,
 )
@@ -78,6 +80,27 @@ def test_the_answer_is_kept_until_it_is_confirmed() -> None:
     play.does(FinalDelivered("a"))
     assert play.other() == [ForgetJobs(["a"])]
     assert play.connects() == []
+
+
+def test_refused_for_good_it_starts_nothing_that_it_holds_and_lets_what_runs_end() -> None:
+    play = online()
+    play.gets(request("runs"))
+    play.gets(windowed("held", begin=T0 + HOUR, end=T0 + 2 * HOUR))
+    play.gets(request("queued"))
+    play.does(Disconnected())
+    commands = play.does(Refused())
+    finals = [c.record.final for c in commands if isinstance(c, Append)]
+    assert finals == [Canceled(id="held"), Canceled(id="queued")]
+    assert not any(isinstance(c, CancelJob) for c in commands)
+    play.crash()
+    play.goes(HOUR + SECOND)
+    play.does(TimeIs())
+    assert play.started() == []
+    play.does(JobEnded("runs", success()))
+    assert play.started() == []
+    told = play.connects()
+    assert [m for m in told if isinstance(m, Canceled)] == finals
+    assert not any(isinstance(c, Append) for c in play.does(Refused()))
 
 
 def test_behind_a_broker_only_a_confirm_confirms() -> None:

@@ -173,14 +173,6 @@ WRITES: list[tuple[tuple[str, ...], str, str, Reply, Any, Any]] = [
         {"rtt_ms": 1.25},
     ),
     (
-        ("consumer", "unregister", "web1", "--yes"),
-        "DELETE",
-        "/consumers/web1",
-        Reply(204),
-        None,
-        {"deleted": "web1"},
-    ),
-    (
         ("task", "cancel", TASK_ID),
         "POST",
         f"/tasks/{TASK_ID}/cancel",
@@ -562,6 +554,26 @@ def test_a_type_of_history_that_is_none_is_refused_with_those_there_are(stage: S
     assert "late_result" in result.err.replace("\n", "")
 
 
+def test_a_host_is_unregistered(stage: Stage) -> None:
+    stage.script.on("GET", "/consumers/web1", Reply(body=WEB1))
+    stage.script.on("DELETE", "/consumers/web1", Reply(204))
+    result = stage.run("consumer", "unregister", "web1", "--yes", "--json")
+    assert (result.code, result.json, result.err) == (0, {"deleted": "web1"}, "")
+
+
+@pytest.mark.parametrize(("held", "said"), [(0, ""), (1, "1 request "), (2, "2 requests ")])
+def test_a_host_that_is_away_runs_what_it_holds_and_that_is_said(
+    stage: Stage, held: int, said: str
+) -> None:
+    stage.script.on("GET", "/consumers/db1", Reply(body=DB1))
+    stage.script.on("GET", "/tasks", page(*[task(state="held")] * held))
+    stage.script.on("DELETE", "/consumers/db1", Reply(204))
+    result = stage.run("consumer", "unregister", "db1", "--yes")
+    assert dict(stage.script.requests[1].url.params) == {"consumer": "db1", "state": "held"}
+    assert result.code == 0 and bool(result.err) is (held > 0)
+    assert said in result.err
+
+
 def test_the_version_as_an_option_too(stage: Stage) -> None:
     result = stage.run("--version")
     assert (result.code, result.out) == (0, f"pulp-admin {__version__}\n")
@@ -722,6 +734,8 @@ class TestDestruction:
 
     def test_yes_does_it(self, stage: Stage, command: tuple[str, ...]) -> None:
         path = "/consumers/web1" if command[0] == "consumer" else "/users/anna"
+        if command[0] == "consumer":  # what it holds is looked up first
+            stage.script.on("GET", path, Reply(body=WEB1))
         stage.script.on("DELETE", path, Reply(204))
         assert stage.run(*command, terminal=True, stdin="y\n").code == 0
 

@@ -13,8 +13,10 @@ from pulp.messaging.amqp.sasl import (
     SASL_HEADER,
     ClientSasl,
     SaslError,
+    SaslUnsure,
     ServerSasl,
 )
+from pulp.messaging.base import CannotTell
 
 REFUSED = described_list(0x44, b"\x50\x01")
 
@@ -73,6 +75,18 @@ def test_the_identity_that_is_asked_for_reaches_the_hook() -> None:
     server(wanted=wanted).feed(SASL_HEADER + init(response=b"someone"))
     server(wanted=wanted).feed(SASL_HEADER + init(response=None))
     assert wanted == ["someone", ""]
+
+
+def test_a_server_that_cannot_tell_just_now_refuses_nobody_for_good() -> None:
+    def authenticate(_: str) -> bool:
+        raise CannotTell("the store cannot be read just now")
+
+    asked, asks = ServerSasl(authenticate), ClientSasl()
+    with pytest.raises(SaslUnsure, match="store") as told:
+        asked.feed(SASL_HEADER + init())
+    assert told.value.condition == "amqp:internal-error"
+    with pytest.raises(SaslUnsure, match="just now"):
+        asks.feed(output(asked))
 
 
 def test_a_certificate_that_is_not_accepted_is_told_so() -> None:
