@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from pulp.client.views import Task, WaitingFor
-from pulp.common.times import format_duration
+from pulp.common.times import MINUTE, SECOND, format_duration
+
+_CLOCK_IS_OFF = 2 * MINUTE
+"""From here on an agent warns (docs/WIRE.md, rule 8)."""
 
 _WAITS = {
     "start-time": "waits for its start time{until}",
@@ -15,7 +18,7 @@ _WAITS = {
     "agent-accept": "sent to the agent, which has not accepted it yet{limit}",
     "window": "with the agent, waits for its window{until}",
     "agent": "with the agent, which is about to begin{limit}",
-    "lane": "with the agent, waits for other work on the host to end",
+    "lane": "with the agent, waits for other work on the host{by} to end",
     "unsupported-version": "cannot be run by this version of the server and waits for its upgrade{limit}",
 }
 
@@ -49,11 +52,21 @@ def waiting_for(reason: WaitingFor, zone: tzinfo) -> str:
     if form is None:
         return f"waits for: {clean(reason.code)}"
     moment = when(reason.until, zone)
-    return form.format(
+    words = form.format(
+        by=f" (task {clean(reason.by)})" if reason.by else "",
         since=when(reason.since, zone),
         until=f" at {moment}" if reason.until else "",
         limit=f" (given up at {moment})" if reason.until else "",
     )
+    return words + _clock(reason.clock_offset or 0)
+
+
+def _clock(offset: int) -> str:
+    """By the host's clock it is decided when a held task starts."""
+    if abs(offset) < _CLOCK_IS_OFF:
+        return ""
+    way = "ahead" if offset > 0 else "behind"
+    return f"; the host's clock is {format_duration(abs(offset) // SECOND * SECOND)} {way}"
 
 
 def standing(task: Task, zone: tzinfo) -> str:

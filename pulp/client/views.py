@@ -138,6 +138,8 @@ class WaitingFor(View, frozen=True, kw_only=True):
     code: str
     since: datetime | None = None
     until: datetime | None = None
+    by: str | None = None
+    clock_offset: int | None = None
 
 
 class Window(View, frozen=True, kw_only=True):

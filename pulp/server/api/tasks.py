@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
 from pulp.common.ids import is_uuid
@@ -18,7 +20,7 @@ from pulp.server.api.planning import Faults, retry_timing_of
 from pulp.server.api.ports import Queue
 from pulp.server.api.types import ListView, RetryBody, TaskView, WaitingForView
 from pulp.server.api.views import task_view
-from pulp.server.api.waiting import upgrade, waiting_for
+from pulp.server.api.waiting import before, upgrade, waiting_for
 from pulp.server.db.base import Page, Store, TaskChange, TaskFilter, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord, TaskState
@@ -126,7 +128,11 @@ class TaskApi:
         return self._store.read(lambda uow: uow.tasks.count_open())
 
     def _view(self, uow: UnitOfWork, record: TaskRecord) -> TaskView:
-        return task_view(record, self._waiting_for(record, _Consumers(uow)))
+        waits, consumer_id = self._waiting_for(record, _Consumers(uow)), record.consumer_id
+        if waits is not None and waits.code == "lane" and consumer_id is not None:
+            by = before(record, uow.tasks.open_of(consumer_id))
+            waits = msgspec.structs.replace(waits, by=by)
+        return task_view(record, waits)
 
     def _waiting_for(self, record: TaskRecord, consumers: _Consumers) -> WaitingForView | None:
         if not record.state.final and not self._kinds.runs(record):
@@ -143,7 +149,7 @@ class _Consumers:
 
     def of(self, record: TaskRecord) -> Consumer | None:
         consumer_id = record.consumer_id
-        if consumer_id is None or record.state is not TaskState.WAITING:
+        if consumer_id is None or record.state not in (TaskState.WAITING, TaskState.HELD):
             return None
         if consumer_id not in self._known:
             self._known[consumer_id] = self._uow.consumers.get(consumer_id)

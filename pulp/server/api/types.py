@@ -281,11 +281,17 @@ class WindowView(View, frozen=True, kw_only=True):
 
 
 class WaitingForView(View, frozen=True, kw_only=True):
-    """code: start-time, queue, agent-offline, agent-busy, agent-accept, window, lane, agent, unsupported-version."""
+    """code: start-time, queue, agent-offline, agent-busy, agent-accept, window, lane, agent, unsupported-version.
+
+    `by`: the task whose call is before it in the host's lane, where one task is asked for. `clock_offset`: of a held task, whose
+    host's own clock decides: ms that it was ahead of the server's at the last hello.
+    """
 
     code: str
     since: datetime
     until: datetime | None
+    by: str | None = None
+    clock_offset: int | None = None
 
 
 class TaskErrorView(View, frozen=True, kw_only=True):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from pulp.common.times import to_datetime
+from pulp.rmi.interfaces import METHODS, Lane
 from pulp.server.api.types import WaitingForView
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import (
@@ -25,10 +30,30 @@ def waiting_for(record: TaskRecord, consumer: Consumer | None, now: int) -> Wait
         case TaskState.WAITING:
             return _delivery(record, consumer)
         case TaskState.HELD:
-            return _opening(record, now)
+            view, offset = _opening(record, now), consumer.clock_offset if consumer else None
+            return msgspec.structs.replace(view, clock_offset=offset)
         case TaskState.RUNNING:
             return _work(record)
     return None
+
+
+def before(record: TaskRecord, opened: Sequence[TaskRecord]) -> str | None:
+    """Of a call that is ready and not begun: the task whose call has its host's lane, or is the next before it there.
+    `opened`: the host's open tasks, oldest first."""
+    if not _is_in_lane(record) or record.phase != READY:
+        return None
+    others = [r for r in opened if r.id != record.id and _is_in_lane(r)]
+    begun = [r for r in others if r.phase != READY]
+    ahead = begun or [r for r in others if r.seq < record.seq]
+    return ahead[-1].id if ahead else None
+
+
+def _is_in_lane(record: TaskRecord) -> bool:
+    call = record.call
+    if call is None or record.answer is not None or record.state is not TaskState.RUNNING:
+        return False
+    method = METHODS.get((f"{call.class_}.{call.method}", call.version))
+    return method is None or method.lane is Lane.HOST
 
 
 def upgrade(record: TaskRecord) -> WaitingForView:

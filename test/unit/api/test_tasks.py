@@ -125,6 +125,44 @@ def test_whatever_is_not_over_names_what_it_waits_for(
     )
 
 
+def call(method: Method) -> Call:
+    return Call(class_=method.interface, method=method.name, version=1, args=b"{}")
+
+
+def test_a_ready_call_names_the_one_that_is_before_it(rest: Rest) -> None:
+    def stored(method: Method, phase: str) -> str:
+        made = record(TaskState.RUNNING, phase=phase, call=call(method), deadline=NOON + DAY)
+        return rest.store.write(lambda uow: uow.tasks.add(made)).id
+
+    reads, works = stored(PROFILE, "started"), stored(INSTALL, "commit")
+    next_, last = stored(REMOVE, "ready"), stored(INSTALL, "ready")
+
+    def by(task_id: str) -> str | None:
+        waits = rest.tasks.show(VIEWER, task_id).waiting_for
+        return waits.by if waits else None
+
+    assert [by(i) for i in (reads, works, next_, last)] == [None, None, works, works]
+    over = rest.store.read(lambda uow: uow.tasks.get(works))
+    assert over is not None
+    rest.store.write(
+        lambda uow: uow.tasks.save(
+            over.replace(state=TaskState.FINISHED, phase="", deadline=None, finished_at=NOON)
+        )
+    )
+    assert (by(next_), by(last)) == (None, next_)
+
+
+def test_a_held_task_tells_how_far_its_hosts_clock_is_off(rest: Rest) -> None:
+    there = rest.store.read(lambda uow: uow.consumers.get("web1"))
+    assert there is not None
+    rest.store.write(lambda uow: uow.consumers.save(there.replace(clock_offset=-200_000)))
+    held = record(TaskState.HELD, window=WINDOW, call=call(INSTALL), deadline=NOON + DAY)
+    rest.store.write(lambda uow: uow.tasks.add(held))
+    waits = rest.tasks.show(VIEWER, held.id).waiting_for
+    assert waits is not None
+    assert (waits.code, waits.clock_offset) == ("window", -200_000)
+
+
 @pytest.mark.parametrize("state", [s for s in TaskState if s.final])
 def test_what_is_over_waits_for_nothing(state: TaskState) -> None:
     assert waiting_for(record(state), consumer(online=True), NOON) is None

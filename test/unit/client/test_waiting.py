@@ -339,6 +339,28 @@ def test_what_it_waits_for_is_said(stage: Stage, waiting_for: str, words: str) -
     assert words in stage.run("task", "wait", TASK_ID).out.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            {"code": "lane", "by": TASK_ID},
+            f"waits for other work on the host (task {TASK_ID}) to end",
+        ),
+        ({"code": "window", "clock_offset": 180_500}, "; the host's clock is 3m ahead"),
+        ({"code": "window", "clock_offset": -900_000}, "; the host's clock is 15m behind"),
+    ],
+)
+def test_what_is_in_the_way_is_named(stage: Stage, more: dict[str, object], words: str) -> None:
+    stage.script.on("GET", POLL, Reply(200, task(waiting_for=more)), done())
+    assert words in stage.run("task", "wait", TASK_ID).out.splitlines()[0]
+
+
+def test_a_clock_that_is_nearly_right_is_not_spoken_of(stage: Stage) -> None:
+    waits = {"code": "window", "clock_offset": 119_000}
+    stage.script.on("GET", POLL, Reply(200, task(waiting_for=waits)), done())
+    assert "clock" not in stage.run("task", "wait", TASK_ID).out
+
+
 def test_the_clock_of_the_lines_is_local(stage: Stage) -> None:
     stage.now = NOW.replace(hour=23)
     stage.script.on("GET", POLL, offline(), done())
