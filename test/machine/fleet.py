@@ -83,7 +83,19 @@ class Server:
         return self.machine.shell(script, code=None)
 
     def admin(self, *words: str) -> Any:
-        """What `pulp-admin --json` answers, a list where it is one line each; whatever the exit code says."""
+        """The one document that `pulp-admin --json` answers, whatever the exit code says."""
+        return json.loads(self._json(*words))
+
+    def lines(self, *words: str) -> list[Any]:
+        """The items of a list, one a line."""
+        return [json.loads(line) for line in self._json(*words).splitlines()]
+
+    def history(self, host: str, task_id: str) -> list[str]:
+        """What happened on the host by this task, as the events' types."""
+        events = self.lines("consumer", "history", host, "--limit", "10000")
+        return [event["type"] for event in events if event["task_id"] == task_id]
+
+    def _json(self, *words: str) -> str:
         done = subprocess.run(
             self.machine.command("pulp-admin", *words, "--json"),
             stdin=subprocess.DEVNULL,
@@ -94,11 +106,7 @@ class Server:
         )
         if not done.stdout.strip():
             raise MachineError(f"pulp-admin {words}: {done.stderr}")
-        return json.loads(done.stdout)
-
-    def lines(self, *words: str) -> list[Any]:
-        output = self.machine.run("pulp-admin", *words, "--json")
-        return [json.loads(line) for line in output.splitlines()]
+        return done.stdout
 
     def ask(self, *words: str) -> str:
         """Asks for work on a host without waiting for it; the new task's id."""

@@ -119,7 +119,15 @@ class Machine:
         view = ["bash", "-c", _VIEW, "view", str(self._lower), str(self._folder), *options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", *view],
+                # Should the test itself be killed, its machine ends too.
+                [
+                    "setpriv",
+                    "--pdeathsig=KILL",
+                    "unshare",
+                    "--mount",
+                    "--propagation=private",
+                    *view,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -114,10 +114,7 @@ def judge(host: Host, task_id: str) -> bool:
     assert wanted <= set(there)
     assert told(task) == {name: there[name] for name in wanted}
     assert host.machine.run("dpkg", "--audit") == ""
-    events = [
-        e for e in host.server.lines("consumer", "history", host.id) if e["task_id"] == task_id
-    ]
-    assert [event["type"] for event in events] == ["packages_installed"]
+    assert host.server.history(host.id, task_id) == ["packages_installed"]
     removal = host.server.wait(host.server.ask("remove", host.id, *sorted(wanted)))
     assert removal["state"] == "finished", removal
     assert not wanted & set(host.installed())
