@@ -89,7 +89,8 @@ def agent_info(**changes: Any) -> AgentInfo:
         "version": "0.1.0",
         "protocols": [1],
         "methods": {
-            f"Packages.{m}": [1] for m in ("install", "update", "remove", "update_all", "profile")
+            f"Packages.{m}": [1]
+            for m in ("install", "update", "remove", "update_all", "updates", "profile")
         },
         "features": ["window", "cancel", "query"],
         "boot_id": "b",

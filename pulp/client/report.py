@@ -6,7 +6,16 @@ import msgspec
 
 from pulp.client.output import aligned
 from pulp.client.text import clean, took
-from pulp.client.views import Change, Package, PackagesResult, Task, View, read
+from pulp.client.views import (
+    Change,
+    Package,
+    PackagesResult,
+    Task,
+    Update,
+    UpdatesResult,
+    View,
+    read,
+)
 
 _ABSENT = "absent"
 _AS_IT_SHOULD = ("done", "planned", "")
@@ -42,6 +51,9 @@ def changes(changed: list[Change]) -> list[str]:
 
 
 def _success(task: Task) -> list[str]:
+    if (found := read(task.result, UpdatesResult)) is not None:
+        remark = "" if found.updates else ", nothing to update"
+        return [_headline(task) + remark, *_update_lines(found)]
     result = read(task.result, PackagesResult)
     if result is None:
         return [_headline(task)]
@@ -89,6 +101,23 @@ def _result_lines(result: PackagesResult) -> list[str]:
     if result.reboot_needed:
         lines.append("  The host needs a reboot.")
     return lines
+
+
+def _update_lines(found: UpdatesResult) -> list[str]:
+    rows = [_update(update) for update in found.updates]
+    return [f"  {line}" for line in aligned(rows)] if rows else []
+
+
+def _update(update: Update) -> list[str]:
+    name = update.name + (f":{update.arch}" if update.arch else "")
+    remarks = []
+    if update.security:
+        other = f" by {update.fix}" if update.fix != update.to else ""
+        remarks.append(f"(security{other})")
+    if update.kept_back:
+        remarks.append(f"kept back: {update.kept_back}")
+    versions = f"{update.from_} → {update.to or '?'}"
+    return [clean(name), clean(versions), clean(" ".join(remarks))]
 
 
 def _change(change: Change, remark: str) -> list[str]:

@@ -222,6 +222,22 @@ class PackagesResult(View, frozen=True, kw_only=True):
     log: str = ""
 
 
+class Update(View, frozen=True, kw_only=True):
+    """`fix`: the version that mends security, where there is one."""
+
+    name: str
+    arch: str = ""
+    from_: str = msgspec.field(name="from", default="")
+    to: str = ""
+    security: bool = False
+    fix: str = ""
+    kept_back: str = ""
+
+
+class UpdatesResult(View, frozen=True, kw_only=True):
+    updates: list[Update]
+
+
 class HistoryEvent(View, frozen=True, kw_only=True):
     id: str
     consumer_id: str

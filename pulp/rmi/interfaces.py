@@ -14,6 +14,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from pulp.rmi.reports import UpdatesArgs, UpdatesResult
+
 R = TypeVar("R")
 
 PackageName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$(?!\n)", max_length=200)]
@@ -180,13 +182,14 @@ UPDATE = Method("Packages", "update", 1, PackagesArgs, PackagesResult, Lane.HOST
 REMOVE = Method("Packages", "remove", 1, PackagesArgs, PackagesResult, Lane.HOST)
 UPDATE_ALL = Method("Packages", "update_all", 1, UpdateAllArgs, PackagesResult, Lane.HOST)
 PROFILE = Method("Packages", "profile", 1, NoArgs, ProfileResult, Lane.READ)
+UPDATES = Method("Packages", "updates", 1, UpdatesArgs, UpdatesResult, Lane.READ)
 PING = Method("System", "ping", 1, NoArgs, NoArgs, Lane.NOW)
 INFO = Method("System", "info", 1, NoArgs, Facts, Lane.READ)
 REBOOT = Method("System", "reboot", 1, RebootArgs, NoArgs, Lane.HOST)
 
 METHODS: dict[tuple[str, int], Method] = {
     (m.path, m.version): m
-    for m in (INSTALL, UPDATE, REMOVE, UPDATE_ALL, PROFILE, PING, INFO, REBOOT)
+    for m in (INSTALL, UPDATE, REMOVE, UPDATE_ALL, PROFILE, UPDATES, PING, INFO, REBOOT)
 }
 
 Invoke = Callable[[Method, Struct], R]
@@ -236,6 +239,9 @@ class Packages(Generic[R]):
 
     def profile(self) -> R:
         return self._invoke(PROFILE, NoArgs())
+
+    def updates(self, *, refresh: bool = False) -> R:
+        return self._invoke(UPDATES, UpdatesArgs(refresh=refresh))
 
 
 class System(Generic[R]):

@@ -48,6 +48,7 @@ SINCE: Mapping[str, str] = {
     "System.ping 1": "0.1.0",
     "System.info 1": "0.1.0",
     "System.reboot 1": "0.1.0",
+    "Packages.updates 1": "0.2.0",
 }
 """Feature, or method and version → the first agent that has it. Who adds one adds a line."""
 

@@ -23,6 +23,7 @@ from pulp_agent.handlers.packages.processes import Process, Session
 
 from pulp.rmi import interfaces
 from pulp.rmi.interfaces import Method, NoArgs, PackagesArgs, PackageSpec, Policy, UpdateAllArgs
+from pulp.rmi.reports import UpdatesArgs
 
 DEADLINE = 60.0  # s; a wait that takes longer has failed
 
@@ -134,6 +135,9 @@ class Host:
     ) -> Any:
         args = UpdateAllArgs(security_only=security_only, dry_run=dry_run, policy=Policy(**policy))
         return self._call(interfaces.UPDATE_ALL, args, self.job())
+
+    def updates(self, *, refresh: bool = False, job: PackageJob | None = None) -> Any:
+        return self._call(interfaces.UPDATES, UpdatesArgs(refresh=refresh), job or self.job())
 
     def profile(self) -> Any:
         return self._call(interfaces.PROFILE, NoArgs(), self.job())

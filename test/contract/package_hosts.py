@@ -21,6 +21,7 @@ from pulp_agent.handlers.packages import AptSettings, DnfSettings
 from pulp_agent.handlers.packages.processes import Process, Session
 
 from pulp.rmi.interfaces import PackageSpec, ProfileResult
+from pulp.rmi.reports import Update, UpdatesResult
 
 
 class AptHost(Host):
@@ -136,10 +137,14 @@ class DnfHost(Host):
 
     def plain(self, value: Any) -> Any:
         """Without the release, which is 1 throughout, and without the shell that every root has."""
+        if value is None:
+            return None
         if isinstance(value, ProfileResult):
             rest = [p for p in value.packages if p["name"] != rpmrepo.SHELL]
             packages = [{**p, "version": _without_release(p["version"])} for p in rest]
             return msgspec.structs.replace(value, packages=packages)
+        if isinstance(value, UpdatesResult):
+            return msgspec.structs.replace(value, updates=list(map(_plain_update, value.updates)))
         changes = [
             msgspec.structs.replace(c, from_=_without_release(c.from_), to=_without_release(c.to))
             for c in value.changes
@@ -254,6 +259,11 @@ _SCRIPTS = {"preinst": "pre", "postinst": "post", "prerm": "preun", "postrm": "p
 
 def _without_release(version: str | None) -> str | None:
     return version.rpartition("-")[0] if version else version
+
+
+def _plain_update(update: Update) -> Update:
+    versions = {name: _without_release(getattr(update, name)) for name in ("from_", "to", "fix")}
+    return msgspec.structs.replace(update, **versions)
 
 
 HOSTS: dict[str, Callable[[Path], Host]] = {"apt": AptHost, "dnf": DnfHost}

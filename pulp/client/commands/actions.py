@@ -1,4 +1,5 @@
-"""`consumer install|update|remove|update-all|refresh-profile`: ask an agent for work, and by default follow it to its end."""
+"""`consumer install|update|remove|update-all|updates|refresh-profile`: ask an agent for work, and by default follow it to the
+end."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import typer
 from pulp.client.commands import options as o
 from pulp.client.commands.timing import Timing
 from pulp.client.commands.watch import go_on
-from pulp.client.errors import LostAnswer
+from pulp.client.errors import BadUsage, LostAnswer
 from pulp.client.output import Output
 from pulp.client.packages import parse_package
 from pulp.client.rest import RestClient
@@ -64,6 +65,7 @@ def register(app: typer.Typer) -> None:
     app.command("update")(update)
     app.command("remove")(remove)
     app.command("update-all")(update_all)
+    app.command("updates")(updates)
     app.command("refresh-profile")(refresh_profile)
 
 
@@ -100,7 +102,8 @@ def install(
 def update(
     ctx: typer.Context,
     consumer: o.ConsumerId,
-    packages: o.Packages,
+    packages: o.SomePackages = None,
+    security: o.Security = False,
     at: o.At = None,
     window: o.WindowSpec = None,
     dry_run: o.DryRun = False,
@@ -112,11 +115,18 @@ def update(
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
     json: o.Json = False,
 ) -> None:
-    """Update installed packages of a host. Packages that it does not have are not installed."""
+    """Update installed packages of a host, or with --security all that mends security.
+
+    Packages that it does not have are not installed.
+    """
+    if bool(packages) == security:
+        raise BadUsage("name the packages to update, or give --security, one of the two")
     rules = Rules(allow_remove=allow_remove, allow_held=allow_held, config_files=config_files)
-    body = _packages(packages) | rules.body() | _dry(dry_run)
+    what = _packages(packages) if packages else {"security_only": True}
+    body = what | rules.body() | _dry(dry_run)
     timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
-    act(ctx.obj, consumer, "update", body, timing, no_wait=no_wait, json=json)
+    action = "update-all" if security else "update"
+    act(ctx.obj, consumer, action, body, timing, no_wait=no_wait, json=json)
 
 
 def remove(
@@ -167,6 +177,21 @@ def update_all(
     body = rules.body() | _dry(dry_run) | ({"security_only": True} if security_only else {})
     timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "update-all", body, timing, no_wait=no_wait, json=json)
+
+
+def updates(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    refresh: o.Refresh = False,
+    no_wait: o.NoWait = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    json: o.Json = False,
+) -> None:
+    """Ask a host which updates there are for it. Nothing is changed there."""
+    body = {"refresh": True} if refresh else {}
+    timing = Timing(at=None, window=None, deliver_within=deliver_within, timeout=timeout)
+    act(ctx.obj, consumer, "updates", body, timing, no_wait=no_wait, json=json)
 
 
 def refresh_profile(

@@ -73,6 +73,19 @@ RetryWindow = Annotated[
         help="Begin only within; 'none': outside any window. Default: the first one's, if it is not over.",
     ),
 ]
+SomePackages = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PACKAGE]...", help="NAME, NAME=VERSION, NAME:ARCH or NAME:ARCH=VERSION."
+    ),
+]
+Security = Annotated[
+    bool,
+    typer.Option("--security", help="In place of packages: everything that mends security."),
+]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Let the host ask its repositories first.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only find out what would change.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Print the task's id and end; do not follow it.")

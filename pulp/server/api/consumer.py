@@ -15,6 +15,7 @@ from pulp.server.api.actions import Actions, found
 from pulp.server.api.errors import AgentOffline, Busy, NotFound, Unsupported
 from pulp.server.api.packages import (
     ConsumerTask,
+    FindUpdates,
     InstallPackages,
     NoArguments,
     PackagesArguments,
@@ -23,6 +24,7 @@ from pulp.server.api.packages import (
     UpdateAll,
     UpdateAllArguments,
     UpdatePackages,
+    UpdatesArguments,
 )
 from pulp.server.api.paging import listed
 from pulp.server.api.planning import Faults, specs_of
@@ -40,6 +42,7 @@ from pulp.server.api.types import (
     RegisteredView,
     TaskView,
     UpdateAllBody,
+    UpdatesBody,
 )
 from pulp.server.api.views import consumer_view, profile_view
 from pulp.server.db.base import ConsumerFilter, Store, StoreError, UnitOfWork
@@ -190,6 +193,15 @@ class ConsumerApi:
         )
         return self._actions.start(
             who, consumer_id, UpdateAll, body, args, key=key, faults=Faults()
+        )
+
+    def updates(
+        self, who: Principal, consumer_id: str, body: UpdatesBody, *, key: str | None = None
+    ) -> TaskView:
+        require(who, Role.OPERATOR)
+        args = UpdatesArguments(refresh=body.refresh)
+        return self._actions.start(
+            who, consumer_id, FindUpdates, body, args, key=key, faults=Faults()
         )
 
     def refresh_profile(

@@ -13,6 +13,7 @@ from pulp.rmi.interfaces import (
     REMOVE,
     UPDATE,
     UPDATE_ALL,
+    UPDATES,
     Action,
     Change,
     Method,
@@ -43,6 +44,10 @@ class UpdateAllArguments(Struct, frozen=True, kw_only=True):
     security_only: bool = False
     policy: Policy = Policy()
     dry_run: bool = False
+
+
+class UpdatesArguments(Struct, frozen=True, kw_only=True):
+    refresh: bool = False
 
 
 class NoArguments(Struct, frozen=True):
@@ -185,6 +190,18 @@ class UpdateAll(PackageTask):
         ctx.history.packages_updated(self.record, details)
 
 
+class FindUpdates(ConsumerTask):
+    """Asks for the updates that there are; the answer is the task's result."""
+
+    kind = "packages.updates"
+    method = UPDATES
+    arguments = UpdatesArguments
+    args: UpdatesArguments
+
+    def run(self, ctx: Context) -> None:
+        self.packages(ctx).updates(refresh=self.args.refresh)
+
+
 class RefreshProfile(ConsumerTask):
     """Asks for the installed packages and keeps the answer."""
 
@@ -215,6 +232,7 @@ TASK_CLASSES: tuple[type[Task], ...] = (
     UpdatePackages,
     RemovePackages,
     UpdateAll,
+    FindUpdates,
     RefreshProfile,
 )
 """For bootstrap, which hands them to tasking.task.TaskKinds."""

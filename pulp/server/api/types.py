@@ -163,6 +163,12 @@ class UpdateAllBody(ActionBody, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
+class UpdatesBody(ActionBody, frozen=True, kw_only=True):
+    """`refresh`: the host asks its repositories first."""
+
+    refresh: bool = False
+
+
 class RetryBody(Body, frozen=True, kw_only=True):
     """`window` left out: the first task's, if it is not over; null: none. `timeout` left out: the first task's."""
 

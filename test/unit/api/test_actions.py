@@ -18,6 +18,7 @@ from pulp.server.api.types import (
     PackagesActionBody,
     TaskView,
     UpdateAllBody,
+    UpdatesBody,
     WindowBody,
 )
 from pulp.server.db.base import TaskFilter
@@ -70,12 +71,14 @@ def test_every_action_has_its_own_kind(rest: Rest) -> None:
         rest.consumers.remove(OPERATOR, "web1", body),
         rest.consumers.update_all(OPERATOR, "web1", UpdateAllBody(security_only=True)),
         rest.consumers.refresh_profile(OPERATOR, "web1", ActionBody()),
+        rest.consumers.updates(OPERATOR, "web1", UpdatesBody()),
     ]
     assert [v.kind for v in views] == [
         "packages.update",
         "packages.remove",
         "packages.update_all",
         "packages.refresh_profile",
+        "packages.updates",
     ]
     args = msgspec.json.decode(rest.task(views[2].id).args)
     assert args["security_only"] is True
@@ -186,6 +189,13 @@ def test_what_the_agent_said_it_cannot_do_is_unsupported_and_names_its_version(
     with pytest.raises(Unsupported, match=r"window \(agents have it from version 0\.1\.0 on\)"):
         install(rest, window=WindowBody(begin=at(0), duration="1h"))
     assert install(rest).state == "waiting"
+
+
+def test_an_agent_of_the_first_release_cannot_tell_updates(rest: Rest) -> None:
+    first = {"Packages.install": [1], "Packages.profile": [1]}
+    rest.change("web1", agent=agent_info(version="0.1.0", methods=first))
+    with pytest.raises(Unsupported, match=r"Packages\.updates.*from version 0\.2\.0 on"):
+        rest.consumers.updates(OPERATOR, "web1", UpdatesBody())
 
 
 def test_an_agent_that_never_said_hello_is_given_the_chance(rest: Rest) -> None:

@@ -17,6 +17,7 @@ from pulp.rmi.interfaces import (
     REMOVE,
     UPDATE,
     UPDATE_ALL,
+    UPDATES,
     Change,
     Method,
     Packages,
@@ -25,7 +26,13 @@ from pulp.rmi.interfaces import (
 )
 from pulp.server.api.errors import Forbidden, NotFound, TaskIsFinal
 from pulp.server.api.packages import TASK_CLASSES, ConsumerTask
-from pulp.server.api.types import ActionBody, PackagesActionBody, TaskView, UpdateAllBody
+from pulp.server.api.types import (
+    ActionBody,
+    PackagesActionBody,
+    TaskView,
+    UpdateAllBody,
+    UpdatesBody,
+)
 from pulp.server.api.waiting import waiting_for
 from pulp.server.db.base import TaskFilter, UnitOfWork
 from pulp.server.domain.consumer import Consumer
@@ -273,6 +280,8 @@ def start(rest: Rest, action: str, **body: Any) -> TaskView:
             return api.update_all(OPERATOR, "web1", UpdateAllBody(**body))
         case "refresh_profile":
             return api.refresh_profile(OPERATOR, "web1", ActionBody(**body))
+        case "updates":
+            return api.updates(OPERATOR, "web1", UpdatesBody(**body))
     made: TaskView = getattr(api, action)(
         OPERATOR, "web1", PackagesActionBody(packages=["nginx"], **body)
     )
@@ -287,10 +296,11 @@ def start(rest: Rest, action: str, **body: Any) -> TaskView:
         ("remove", REMOVE, {"packages": [{"name": "nginx"}], "policy": {}, "dry_run": True}),
         ("update_all", UPDATE_ALL, {"security_only": False, "policy": {}, "dry_run": True}),
         ("refresh_profile", PROFILE, {}),
+        ("updates", UPDATES, {"refresh": False}),
     ],
 )
 def test_run_fires_one_call(rest: Rest, action: str, method: Method, sent: dict[str, Any]) -> None:
-    body = {} if action == "refresh_profile" else {"dry_run": True}
+    body = {} if action in ("refresh_profile", "updates") else {"dry_run": True}
     task, agent = load(rest, start(rest, action, **body)), Fired()
     rest.store.read(lambda uow: task.run(Context.of(uow, NOON, agent)))  # type: ignore[arg-type]
     assert agent.calls == [(method, sent)]

@@ -22,6 +22,7 @@ from pulp.rmi.interfaces import (
     UpdateAllArgs,
 )
 from pulp.rmi.messages import InstalledPackage
+from pulp.rmi.reports import UpdatesArgs, UpdatesResult
 from pulp_agent.handlers.base import Handler, Job
 from pulp_agent.handlers.packages.apt.backend import AptBackend
 from pulp_agent.handlers.packages.apt.settings import AptSettings
@@ -30,6 +31,7 @@ from pulp_agent.handlers.packages.dnf.backend import DnfBackend
 from pulp_agent.handlers.packages.dnf.settings import DnfSettings
 from pulp_agent.handlers.packages.execution import execute
 from pulp_agent.handlers.packages.run import Run
+from pulp_agent.handlers.packages.updates import available
 
 __all__ = ["AptSettings", "DnfSettings", "Settings", "detect", "handlers"]
 
@@ -72,6 +74,7 @@ def handlers(settings: Settings | None = None) -> dict[Method, Handler]:
     }
     table[interfaces.UPDATE_ALL] = partial(_update_all, settings)
     table[interfaces.PROFILE] = partial(_profile, settings)
+    table[interfaces.UPDATES] = partial(_updates, settings)
     return table
 
 
@@ -107,9 +110,17 @@ def _update_all(settings: Settings, args: UpdateAllArgs, job: Job) -> PackagesRe
 
 
 def _execute(settings: Settings, request: Request, job: Job) -> PackagesResult:
-    run = Run(job, lock_timeout=settings.lock_timeout, retry_delay=settings.retry_delay)
     with _backend(settings) as backend:
-        return execute(backend, request, run)
+        return execute(backend, request, _run(settings, job))
+
+
+def _run(settings: Settings, job: Job) -> Run:
+    return Run(job, lock_timeout=settings.lock_timeout, retry_delay=settings.retry_delay)
+
+
+def _updates(settings: Settings, args: UpdatesArgs, job: Job) -> UpdatesResult:
+    with _backend(settings) as backend:
+        return available(backend, _run(settings, job), refresh=args.refresh)
 
 
 def _profile(settings: Settings, _args: NoArgs, _job: Job) -> ProfileResult:

@@ -14,6 +14,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     actions.Remove,
     actions.UpdateAll,
     actions.RefreshProfile,
+    actions.Updates,
     tasks.TaskCancel,
     tasks.TaskRetry,
     consumers.ConsumerPing,

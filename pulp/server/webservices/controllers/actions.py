@@ -9,7 +9,13 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
-from pulp.server.api.types import ActionBody, PackagesActionBody, TaskView, UpdateAllBody
+from pulp.server.api.types import (
+    ActionBody,
+    PackagesActionBody,
+    TaskView,
+    UpdateAllBody,
+    UpdatesBody,
+)
 from pulp.server.domain.user import Role
 from pulp.server.webservices.routes import BASE, Call, Controller, Method, route
 
@@ -68,3 +74,11 @@ class RefreshProfile(Controller):
     @_action("Ask for the installed packages", ActionBody)
     def POST(self, call: Call, consumer_id: str) -> TaskView:
         return self.api.consumers.refresh_profile(call.who, consumer_id, call.body, key=call.key)
+
+
+class Updates(Controller):
+    path = f"{_ACTIONS}/updates"
+
+    @_action("Find out which updates there are", UpdatesBody)
+    def POST(self, call: Call, consumer_id: str) -> TaskView:
+        return self.api.consumers.updates(call.who, consumer_id, call.body, key=call.key)

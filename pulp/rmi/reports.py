@@ -1,0 +1,33 @@
+"""What an agent tells of its host when it is asked for the updates that there are."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+
+class UpdatesArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`refresh`: fetch the repositories' metadata first; else what the host has of it is looked at."""
+
+    refresh: bool = False
+
+
+class Update(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One installed package of which there is a newer version.
+
+    `to` is empty where the package system does not tell which. `security`: a newer version mends security, and `fix` is that
+    version. `kept_back`: why an update of everything would leave the package as it is (`held`, `dependency`).
+    """
+
+    name: str
+    arch: str = ""
+    from_: str = field(name="from")
+    to: str = ""
+    repo: str = ""
+    security: bool = False
+    fix: str = ""
+    kept_back: str = ""
+
+
+class UpdatesResult(Struct, frozen=True, kw_only=True):
+    backend: str
+    updates: list[Update]
