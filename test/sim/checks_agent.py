@@ -19,6 +19,7 @@ from pulp.rmi.messages import (
     FINALS,
     Accepted,
     Cancel,
+    Canceled,
     Failed,
     Hello,
     Progress,
@@ -68,6 +69,7 @@ class AgentChecks(Rules):
         told = codec.decode_for_server(message.body, message.content_encoding)
         if isinstance(told, Hello):
             unsynced = [c for c in told.calls if c.id not in host.index.open]
+            self.taken.update(call.id for call in told.calls)
             if unsynced or told.journal_seq > host.disk.base + host.disk.synced:
                 self.broken(TOLD, told)
         call_id: str = getattr(told, "id", "")
@@ -78,6 +80,8 @@ class AgentChecks(Rules):
             self._of_call(host, told, host.index.open.get(call_id))
 
     def _of_call(self, host: Host, told: Any, call: Call | None) -> None:
+        if isinstance(told, Accepted | Started | Progress):
+            self.taken.add(told.id)
         match told:
             case Accepted():
                 if call is None:
@@ -94,6 +98,10 @@ class AgentChecks(Rules):
                 self._final_told(host, final, call)
 
     def _final_told(self, host: Host, told: Any, call: Call | None) -> None:
+        if isinstance(told, Canceled):
+            self.called_off[told.id].add(host)
+            if host in self.changed[told.id]:
+                self.broken("4 canceled means that nothing was changed", host.name, told)
         buried = told.id in host.index.tombstones
         if not buried and (call is None or call.final is None):
             self.broken(TOLD, told)
@@ -177,7 +185,7 @@ class AgentChecks(Rules):
 
     def transaction(self, host: Host, call_id: str) -> None:
         self.executions += 1
-        self.changed[call_id].add(host.uid)
+        self.changed[call_id].add(host)
         if host.changed_by.get(call_id):
             self.broken("3 executed at most once", host.name, call_id)
         call = host.index.open.get(call_id)
@@ -187,7 +195,9 @@ class AgentChecks(Rules):
         consumer = self.disk.look().consumers.by_uid(host.uid)
         if task is None or consumer is None or task.error is None:
             return
-        if task.error.code == "canceled" and task.consumer_id == consumer.id:
+        said = self.called_off[call_id]  # by another with the same identity: it cannot know
+        mine = task.consumer_id == consumer.id and (host in said or not said)
+        if task.error.code == "canceled" and mine:
             self.broken("4 canceled means that nothing was changed", host.name, task)
 
     def job_results(self, host: Host, call_id: str, outcome: Outcome) -> None:

@@ -111,13 +111,20 @@ class StoreChecks(Rules):
             self.broken("8 what this server cannot run waits", record)
 
     def _canceled(self, uow: SqliteUnit, record: TaskRecord) -> None:
+        """On the host that says so, or on each of them when the server alone decides. That a copy with the same
+        identity did it cannot be known when its answers are lost (seed 3324 of another time)."""
         consumer = uow.consumers.get(record.consumer_id or "")
-        if consumer is not None and consumer.uid in self.changed[record.id]:
+        if consumer is None:
+            return
+        changed = {h for h in self.changed[record.id] if h.uid == consumer.uid}
+        said = self.called_off[record.id]
+        if changed & said if said else changed:
             self.broken("4 canceled means that nothing was changed", record)
 
     def _lost(self, before: TaskRecord, record: TaskRecord) -> None:
-        """By the agent's own word or memory at any time; by the server's alone only after all deadlines and a day."""
-        if before.accepted_at is None:
+        """By the agent's own word or memory at any time; by the server's alone only after all deadlines and a day.
+        That it has the call, and that it has it no more, may come in one batch (seed 130): `before` cannot tell."""
+        if record.accepted_at is None or record.id not in self.taken:
             self.broken("1 what was never accepted is sent again", record)
         last = max(before.accept_by, before.expires, before.started_at or 0) + before.timeout
         if (

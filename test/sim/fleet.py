@@ -162,6 +162,14 @@ class Fleet:
                 self.come_back(host)
         self.world.later(0, self.start_server)
 
+    def close(self) -> None:
+        """The story is over: nothing of it is left waiting for its turn."""
+        self.world.chaos = False
+        for agent in self.agents.values():
+            agent.alive = False
+            agent.loop.end()
+        self.disk.close()
+
     def left_behind(self) -> str:
         """A task that nobody moves though its agent is there; asked when the fleet has been whole for a while."""
         uow = self.disk.look()

@@ -111,7 +111,7 @@ class Host:
     def restore(self, snapshot: Snapshot) -> None:
         """The whole host goes back to what it was, and knows nothing of what it has done since."""
         self._end_jobs()
-        self.checks.undone(self.uid)
+        self.checks.undone(self)
         self.memory += 1
         disk, folders = snapshot.disk, snapshot.disk.spool
         self.disk = replace(
@@ -127,7 +127,7 @@ class Host:
     def forget(self) -> None:
         """Its agent's data directory is lost, but for its identity."""
         self._end_jobs()
-        self.checks.undone(self.uid)
+        self.checks.undone(self)
         self.memory += 1
         self.disk = Disk(new_id(), certificates=self.disk.certificates)
         self.changed_by, self.answers, self.used = {}, {}, {}

@@ -8,7 +8,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
-from sim.world import Process, Timer
+from sim.world import Crash, Process, Timer
 
 
 class _Timed(asyncio.TimerHandle):
@@ -76,7 +76,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def end(self) -> None:
         """Its process has died: what was going on goes on no more."""
         for coroutine in self._coroutines:
-            with suppress(ValueError):  # the one in which it died
+            with suppress(ValueError, Crash):  # the one in which it died; its last steps are void
                 coroutine.close()
 
     def get_debug(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pulp_agent.events import Outcome
 
@@ -12,6 +12,9 @@ from pulp.server.domain.task import TaskRecord
 from sim.job import SECRET
 from sim.store import Disk
 from sim.world import Violation, World
+
+if TYPE_CHECKING:
+    from sim.host import Host
 
 LEAKS = (SECRET.encode(), b"Traceback (most", b'File \\"')
 
@@ -33,9 +36,9 @@ class Rules:
         self.pings: set[str] = set()
         self.untakable: set[str] = set()
         self.requests: dict[str, bytes] = {}
-        self.changed: dict[str, set[str]] = defaultdict(
-            set
-        )  # task → uids of the hosts it has changed
+        self.changed: dict[str, set[Host]] = defaultdict(set)  # task → the hosts it has changed
+        self.taken: set[str] = set()  # calls that some agent has said it has
+        self.called_off: dict[str, set[Host]] = defaultdict(set)  # call → who has said `canceled`
         self.openings: dict[tuple[str, str], list[int | None]] = defaultdict(
             list
         )  # uid and call → the openings that the host has named for it, in order
@@ -54,10 +57,10 @@ class Rules:
         if any(leak in text for leak in LEAKS):
             self.broken("10 no traceback or secret leaves a process", text)
 
-    def undone(self, uid: str) -> None:
-        """This host has gone back, or has forgotten: what it did is no more."""
+    def undone(self, host: Host) -> None:
+        """This host has gone back, or has forgotten: what it did is no more. What it has said stays said."""
         for hosts in self.changed.values():
-            hosts.discard(uid)
+            hosts.discard(host)
 
     def went_back(self, tasks: dict[str, TaskRecord], acknowledged: dict[str, str]) -> None:
         """The server's store is an older copy again: what it has forgotten was never promised."""

@@ -40,7 +40,7 @@ def run_seed(seed: int, *, keep: int | None = 0) -> Result:
         broken = "the simulation itself failed"
         what = "".join(traceback.format_exception(error))
     finally:
-        scenario.fleet.disk.close()
+        scenario.fleet.close()
     trace = scenario.world.trace
     kept = trace if keep is None else trace[-keep:] if keep and broken else []
     return Result(seed, len(trace), broken, what, tuple(kept))
