@@ -36,12 +36,12 @@ of its calendar, or it may still start for a while after the end."""
 
 
 class WireWindow(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One opening, and the rule it comes from. What is beyond `begin` and `end` needs `window-rule`.
+    """One opening, and the rule it comes from. What is beyond `begin` and `end` needs `window-rule`, `predownload` apart.
 
     `cutoff_at`: no start from here on; absent: until the end. `calendar`: where the agent finds the next opening, in its own
     zone; `next` needs one. `grace`: ms after the end in which the start may still happen. `expected`: ms that the work takes:
     the agent starts it only if that ends before the cutoff, and prefers the longest of the last ten runs on this host; 0: not
-    looked at.
+    looked at. `predownload`: a wish that packages be fetched before the opening; an agent that ignores it starts nothing wrong.
     """
 
     begin: Ms
@@ -51,11 +51,12 @@ class WireWindow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     missed: Missed = "miss"
     grace: Ms = 0
     expected: Ms = 0
+    predownload: bool = False
 
     @property
     def ruled(self) -> bool:
-        """Is there more to it than an opening?"""
-        plain = WireWindow(begin=self.begin, end=self.end)
+        """Does it restrict the start by more than an opening?"""
+        plain = WireWindow(begin=self.begin, end=self.end, predownload=self.predownload)
         return self != plain
 
 

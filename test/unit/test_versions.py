@@ -57,7 +57,12 @@ VERSIONS = ArgsVersions(up={("Packages.install", 1): up}, down={("Packages.insta
 def test_a_window_must_be_understood_by_the_agent() -> None:
     assert needs_of(window=Window(1, 2)) == ["window"]
     assert needs_of(window=WireWindow(begin=1, end=2)) == ["window"]
+    assert needs_of(window=WireWindow(begin=1, end=2, cutoff_at=2)) == ["window", "window-rule"]
     assert needs_of(window=None) == []
+
+
+def test_a_wish_to_fetch_ahead_may_be_ignored() -> None:
+    assert needs_of(window=WireWindow(begin=1, end=2, predownload=True)) == ["window"]
 
 
 def test_this_release_can_do_what_it_needs() -> None:
