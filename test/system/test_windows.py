@@ -38,9 +38,11 @@ def now() -> datetime:
 
 
 def ask_in_window(
-    stage: Stage, package: str, length: timedelta
+    stage: Stage, proxy: Proxy, package: str, length: timedelta
 ) -> tuple[dict[str, Any], datetime, datetime]:
     """The held task, and its window."""
+    if not stage.world.server.running:  # the test before this one has failed
+        make_whole(stage, proxy)
     stage.publish(package)
     stage.begin()
     begin = now() + AHEAD
@@ -74,7 +76,7 @@ def moment(text: str) -> datetime:
 def test_a_window_is_kept_without_network_server_and_the_first_agent(
     stage: Stage, proxy: Proxy
 ) -> None:
-    task, begin, end = ask_in_window(stage, "kept", 60 * SECOND)
+    task, begin, end = ask_in_window(stage, proxy, "kept", 60 * SECOND)
     cut_all(stage, proxy)
     stage.host.agent.start()
     until(
@@ -96,7 +98,7 @@ def test_a_window_is_kept_without_network_server_and_the_first_agent(
 def test_a_host_that_is_off_over_its_window_installs_nothing_late(
     stage: Stage, proxy: Proxy
 ) -> None:
-    task, _begin, end = ask_in_window(stage, "slept", 2 * SECOND)
+    task, _begin, end = ask_in_window(stage, proxy, "slept", 2 * SECOND)
     cut_all(stage, proxy)
     until(lambda: now() > end, "the window to be over")
     make_whole(stage, proxy)
