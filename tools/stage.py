@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -30,6 +30,8 @@ def stage() -> Iterator[World]:
     """A world with its server running. Whatever ends this, Ctrl-C too, ends all its processes; its folder, with the logs, is
     left only after a failure."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     PLACE.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=PLACE))
     try:
@@ -45,8 +47,9 @@ def stage() -> Iterator[World]:
         say(f"\n{error}\nThe logs are in {folder}/logs.")
         sys.exit(1)
     except KeyboardInterrupt:
-        say("\nStopped; everything has ended.")
         shutil.rmtree(folder)
+        with suppress(OSError):  # the terminal may be gone
+            say("\nStopped; everything has ended.")
         sys.exit(130)
     shutil.rmtree(folder)
 

@@ -114,6 +114,20 @@ def test_pages_join_without_gap_or_repetition(store: Store, newest_first):
     assert len({each.id for each in found}) == 5
 
 
+@pytest.mark.parametrize("size", [300_000, 2_000_000])
+def test_a_page_of_large_events_ends_early_and_the_next_goes_on(store: Store, size: int):
+    details = b'{"log":"' + b"x" * size + b'"}'
+    add(store, *(event(at=at, details=details) for at in range(7)))
+    seen, after, pages = [], None, 0
+    while pages == 0 or after:
+        read = page(store, newest_first=False, after=after)
+        assert sum(len(each.details) for each in read.items) <= max(1024 * 1024, len(details))
+        seen += [each.at for each in read.items]
+        after, pages = read.next, pages + 1
+    assert seen == list(range(7))
+    assert pages == (3 if size == 300_000 else 7)
+
+
 def test_events_written_between_two_pages_do_not_disturb(store: Store):
     add(store, *(event(at=at) for at in (10, 20, 30, 40)))
     first = page(store, limit=2)

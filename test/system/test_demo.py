@@ -72,11 +72,14 @@ def test_the_demo_tells_its_whole_story(start, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_serve_runs_until_ctrl_c_and_leaves_nothing(start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_serve_runs_until_ctrl_c_or_its_terminal_is_closed_and_leaves_nothing(
+    start, tmp_path: Path, number: signal.Signals
+) -> None:
     process, log = start("tools.serve")
     until(lambda: "Paste into another terminal" in log.read_text(), "serve to be ready")
     assert len(left_in(tmp_path)) == 3  # the server and two agents
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(30) == 130, log.read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 from pulp.server.db.base import Page
 from pulp.server.db.sqlite import cursors
 from pulp.server.db.sqlite.connection import Connection, Row
@@ -20,6 +23,9 @@ PURGE = """DELETE FROM history WHERE id IN
     (SELECT id FROM history INDEXED BY history_at WHERE at < ? ORDER BY at LIMIT ?)"""
 
 _CURSOR = "history"
+
+PAGE_BYTES = 1024 * 1024
+"""Of details: a page ends before it gets larger, and the next one goes on."""
 
 
 class SqliteHistory:
@@ -65,13 +71,23 @@ class SqliteHistory:
         )
         rows = self._db.rows(sql, (*values, *numbers, limit + 1))
         found = [_event(row) for row in rows]
-        return cursors.page(found, limit, lambda last: cursors.encode(_CURSOR, last.at, last.id))
+        return cursors.page(
+            found,
+            min(limit, _fitting(found)),
+            lambda last: cursors.encode(_CURSOR, last.at, last.id),
+        )
 
     def of_task(self, task_id: str) -> list[HistoryEvent]:
         return [_event(row) for row in self._db.rows(OF_TASK, (task_id,))]
 
     def knows(self, consumer_id: str) -> bool:
         return self._db.row(KNOWS, (consumer_id,)) is not None
+
+
+def _fitting(events: Sequence[HistoryEvent]) -> int:
+    """How many of them a page of this many bytes holds; one always."""
+    sizes = accumulate(len(event.details) for event in events)
+    return max(1, sum(1 for size in sizes if size <= PAGE_BYTES))
 
 
 def _bounds(
