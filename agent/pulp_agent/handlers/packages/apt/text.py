@@ -77,7 +77,12 @@ def _not_found(text: str) -> NotFound:
         names = [f"{name}={version}" for version, name in versions]
         parts = [f"there is no version {version} of {name}" for version, name in versions]
         return NotFound(names, f"{'; '.join(parts)} in this host's repositories")
-    names = [first or second for first, second in _NO_CANDIDATE.findall(text)]
+    found = _NO_CANDIDATE.findall(text)
+    barred = [first for first, _ in found if first]
+    names = barred + [second for _, second in found if second]
+    if names == barred and barred:
+        why = "no repository of this host has it any more, or its preferences (pins) bar it"
+        return NotFound(names, f"there is no version to install of {', '.join(names)}: {why}")
     return NotFound(names, f"this host's repositories have no {', '.join(names)}")
 
 
