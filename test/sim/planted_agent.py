@@ -238,7 +238,7 @@ AGENT_TIME = (
         7,
         "a used window opens again when the clock steps back",
         Edit("pulp_agent.gate:judge", "spent or now >= last", "now >= last"),
-        elsewhere="rarely met here: test_a_step_of_the_clock_back_does_not_open_a_used_opening_again",
+        elsewhere="rarely met here: test_a_step_back_of_the_clock_does_not_open_a_used_opening_again",
     ),
     mutation(
         7,

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from sim.mutating import applied
+from sim.mutating import Mutation, applied
 from sim.mutations import MUTATIONS
 from sim.runner import find, run_seed
 
+UNIT = Path(__file__).parents[1] / "unit"
 SEEDS = 100
 LEAST_EVENTS = 200  # of a seed on the average
 FOUND = (0, 4, 22, 72, 130, 206, 216, 386, 426, 678, 2865)
@@ -55,6 +59,13 @@ def test_a_planted_fault_is_found(name: str) -> None:
 def test_every_planted_fault_still_fits_the_code(fault: object) -> None:
     with applied(fault):  # type: ignore[arg-type]
         pass
+
+
+@pytest.mark.parametrize("fault", [m for m in MUTATIONS if m.elsewhere], ids=lambda m: m.name)
+def test_a_fault_that_is_found_elsewhere_names_a_test_that_exists(fault: Mutation) -> None:
+    (name,) = re.findall(r"\btest_\w+", fault.elsewhere)
+    places = [p for p in UNIT.rglob("test_*.py") if f"def {name}(" in p.read_text("utf-8")]
+    assert len(places) == 1, f"{name} is in {places}"
 
 
 def test_every_invariant_has_its_planted_faults() -> None:
