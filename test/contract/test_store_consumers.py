@@ -31,6 +31,9 @@ def full_consumer(**given) -> Consumer:
         "clock_offset": -700,
         "agent": agent_info(),
         "flags": [CLOCK_SKEW],
+        "windows": ["audit", "nights"],
+        "enforced": True,
+        "keep_plan": 7,
         "fingerprints": ["aa", "bb"],
     }
     return consumer(**values | given)

@@ -17,6 +17,7 @@ from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.schedule import Schedule
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.user import IdempotencyRecord, RegistrationToken, Session, User
+from pulp.server.domain.window import NamedWindow
 
 T = TypeVar("T")
 
@@ -178,6 +179,9 @@ class ConsumerRepository(Protocol):
     def set_offline(self) -> int:
         """Mark every consumer offline (at start-up); how many were online."""
 
+    def bound_to(self, window: str) -> list[str]:
+        """The ids of the consumers that have this window or freeze, ascending."""
+
     def profile(self, consumer_id: str) -> StoredProfile | None: ...
 
     def save_profile(self, profile: StoredProfile) -> None: ...
@@ -234,6 +238,27 @@ class IdempotencyRepository(Protocol):
     def purge(self, before: int) -> int: ...
 
 
+class WindowRepository(Protocol):
+    """Named windows and freezes."""
+
+    def add(self, window: NamedWindow) -> None:
+        """Duplicate when the name exists."""
+
+    def get(self, name: str) -> NamedWindow | None: ...
+
+    def save(self, window: NamedWindow) -> NamedWindow:
+        """Store a changed one whose `revision` is the one that was read; returns it with revision + 1. Conflict when the
+        stored revision is another, or there is none."""
+
+    def remove(self, name: str) -> None: ...
+
+    def of(self, consumer: Consumer) -> list[NamedWindow]:
+        """Those that are bound to the consumer and those that hold everywhere, by name."""
+
+    def page(self, after: str | None, limit: int) -> Page[NamedWindow]:
+        """By name."""
+
+
 class UnreadableRepository(Protocol):
     """Messages of agents that could not be read, kept raw for a person to look at."""
 
@@ -281,6 +306,8 @@ class UnitOfWork(Protocol):
     def tokens(self) -> TokenRepository: ...
     @property
     def idempotency(self) -> IdempotencyRepository: ...
+    @property
+    def windows(self) -> WindowRepository: ...
     @property
     def unreadable(self) -> UnreadableRepository: ...
     @property

@@ -29,7 +29,8 @@ class AgentInfo(Struct, frozen=True, kw_only=True):
 
 class Consumer(Struct, frozen=True, kw_only=True):
     """`uid` is random and never used twice: the certificate's CN. `fingerprints`: the certificates that may connect
-    (two while one is being renewed)."""
+    (two while one is being renewed). `windows`: the names of the windows and freezes that are bound to it. `enforced`: nothing
+    changes the host outside of them. `keep_plan`: rises by one whenever that changes, and never goes back."""
 
     id: str
     uid: str
@@ -46,6 +47,9 @@ class Consumer(Struct, frozen=True, kw_only=True):
     clock_offset: int | None = None  # ms the agent's clock is ahead of the server's
     agent: AgentInfo | None = None
     flags: list[str] = []
+    windows: list[str] = []
+    enforced: bool = False
+    keep_plan: int = 0
 
     def replace(self, **changes: Any) -> Consumer:
         return msgspec.structs.replace(self, **changes)

@@ -27,12 +27,16 @@ _COLUMNS = (
     "agent",
     "flags",
     "certificate",
+    "windows",
+    "enforced",
+    "keep_plan",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM consumer"
 INSERT = f"INSERT INTO consumer ({', '.join(_COLUMNS)}, search) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
 GET = f"{_SELECT} WHERE id = ?"
 BY_UID = f"{_SELECT} WHERE uid = ?"
 UPDATE = f"UPDATE consumer SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:])}, search = ? WHERE id = ?"
+BOUND_TO = 'SELECT consumer_id FROM binding WHERE "window" = ? ORDER BY consumer_id'
 SET_OFFLINE = "UPDATE consumer SET online = 0 WHERE online = 1"
 SAVE_PROFILE = """INSERT INTO profile (consumer_id, hash, at, packages) VALUES (?, ?, ?, ?)
     ON CONFLICT (consumer_id) DO UPDATE SET hash = excluded.hash, at = excluded.at, packages = excluded.packages"""
@@ -81,6 +85,9 @@ class SqliteConsumers:
     def set_offline(self) -> int:
         return self._db.changed(SET_OFFLINE)
 
+    def bound_to(self, window: str) -> list[str]:
+        return [row[0] for row in self._db.rows(BOUND_TO, (window,))]
+
     def profile(self, consumer_id: str) -> StoredProfile | None:
         row = self._db.row(PROFILE, (consumer_id,))
         if row is None:
@@ -125,6 +132,9 @@ def _values(consumer: Consumer) -> tuple[Any, ...]:
         None if consumer.agent is None else _encode(consumer.agent),
         _encode(consumer.flags),
         consumer.certificate,
+        _encode(consumer.windows).decode("utf-8"),
+        int(consumer.enforced),
+        consumer.keep_plan,
         f"{consumer.id}\n{consumer.display_name}".casefold(),
     )
 
@@ -144,4 +154,7 @@ def _consumer(row: Row) -> Consumer:
         agent=None if row[10] is None else _agent(row[10]),
         flags=_strings(row[11]),
         certificate=row[12],
+        windows=_strings(row[13]),
+        enforced=bool(row[14]),
+        keep_plan=row[15],
     )

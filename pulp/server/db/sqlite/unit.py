@@ -13,6 +13,7 @@ from pulp.server.db.sqlite.schedules import SqliteSchedules
 from pulp.server.db.sqlite.tasks import SqliteTasks
 from pulp.server.db.sqlite.tokens import SqliteTokens
 from pulp.server.db.sqlite.users import SqliteUsers
+from pulp.server.db.sqlite.windows import SqliteWindows
 
 
 class SqliteUnit:
@@ -25,6 +26,7 @@ class SqliteUnit:
         self.users = SqliteUsers(db)
         self.tokens = SqliteTokens(db)
         self.idempotency = SqliteIdempotency(db)
+        self.windows = SqliteWindows(db)
         self.unreadable = SqliteUnreadable(db)
         self.schedules = SqliteSchedules(db)
 

@@ -1,0 +1,108 @@
+"""The contract of WindowRepository, and of what binds windows to consumers."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from store_samples import consumer
+
+from pulp.common.calendar import Calendar, OneOff, Recurring
+from pulp.server.db.base import BadCursor, Conflict, Duplicate, Store
+from pulp.server.domain.window import NamedWindow, WindowRole, calendar_of
+
+
+def window(name: str = "nights", **given) -> NamedWindow:
+    values = {
+        "role": WindowRole.WINDOW,
+        "span": Recurring(
+            name=name,
+            rrule="FREQ=DAILY",
+            dtstart="2026-01-01T22:00",
+            zone="host",
+            duration="4h",
+            cutoff="30m",
+        ),
+        "created_by": "ada",
+        "created_at": 1,
+    }
+    return NamedWindow(name=name, **values | given)
+
+
+def freeze(name: str = "audit", **given) -> NamedWindow:
+    return window(name, role=WindowRole.FREEZE, span=OneOff(name=name, begin=5, end=9), **given)
+
+
+def add(store: Store, *windows: NamedWindow) -> None:
+    store.write(lambda uow: [uow.windows.add(each) for each in windows])
+
+
+def get(store: Store, name: str = "nights") -> NamedWindow | None:
+    return store.read(lambda uow: uow.windows.get(name))
+
+
+def bound(store: Store, name: str) -> list[str]:
+    return store.read(lambda uow: uow.consumers.bound_to(name))
+
+
+@pytest.mark.parametrize("given", [window(), freeze("nights", everywhere=True, revision=3)])
+def test_what_is_added_is_read_back_whole(store: Store, given: NamedWindow):
+    assert get(store) is None
+    add(store, given)
+    assert get(store) == given
+
+
+def test_a_name_that_exists_is_a_duplicate(store: Store):
+    add(store, window())
+    with pytest.raises(Duplicate):
+        add(store, freeze("nights"))
+    assert get(store) == window()
+
+
+def test_save_stores_every_field_once_per_revision(store: Store):
+    add(store, window())
+    changed = freeze("nights", created_by="bob", created_at=2, everywhere=True)
+    saved = store.write(lambda uow: uow.windows.save(changed))
+    assert saved == msgspec.structs.replace(changed, revision=2) == get(store)
+    for stale in (changed, window("none")):
+        with pytest.raises(Conflict):
+            store.write(lambda uow, stale=stale: uow.windows.save(stale))
+
+
+def test_remove(store: Store):
+    add(store, window(), freeze())
+    store.write(lambda uow: uow.windows.remove("nights"))
+    assert get(store) is None
+    assert get(store, "audit") == freeze()
+
+
+def test_pages_are_by_name(store: Store):
+    add(store, *map(window, ("c", "a", "B")))
+    first = store.read(lambda uow: uow.windows.page(None, 2))
+    rest = store.read(lambda uow: uow.windows.page(first.next, 2))
+    assert [each.name for each in first.items + rest.items] == ["B", "a", "c"]
+    assert rest.next is None
+    with pytest.raises(BadCursor):
+        store.read(lambda uow: uow.windows.page("a", 2))
+
+
+def test_a_consumer_has_what_is_bound_to_it_and_what_holds_everywhere(store: Store):
+    host = consumer(windows=["nights", "audit"])
+    everywhere = freeze("xmas", everywhere=True)
+    add(store, window(), freeze(), everywhere, window("others"))
+    theirs = store.read(lambda uow: uow.windows.of(host))
+    assert theirs == [freeze(), window(), everywhere]
+    expected = Calendar(windows=(window().span,), freezes=(freeze().span, everywhere.span))
+    assert calendar_of(host, theirs) == expected == calendar_of(host, [window("others"), *theirs])
+    assert store.read(lambda uow: uow.windows.of(consumer())) == [everywhere]
+
+
+def test_bound_to_follows_every_change_of_a_consumer(store: Store):
+    web1, web2 = consumer("web1", windows=["nights"]), consumer("web2")
+    store.write(lambda uow: [uow.consumers.add(each) for each in (web2, web1)])
+    assert bound(store, "nights") == ["web1"]
+    store.write(lambda uow: uow.consumers.save(web2.replace(windows=["nights", "audit"])))
+    assert (bound(store, "nights"), bound(store, "audit")) == (["web1", "web2"], ["web2"])
+    store.write(lambda uow: uow.consumers.save(web1.replace(windows=[], online=True)))
+    assert bound(store, "nights") == ["web2"]
+    store.write(lambda uow: uow.consumers.remove("web2"))
+    assert bound(store, "nights") == bound(store, "audit") == []
