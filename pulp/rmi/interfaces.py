@@ -20,8 +20,22 @@ R = TypeVar("R")
 
 PackageName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$(?!\n)", max_length=200)]
 """No glob, path, option or URL passes; each package family narrows it further (research: apt acts on `name-` and patterns)."""
-PackageVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.+:~^_-]+$(?!\n)", max_length=200)]
-PackageArch = Annotated[str, Meta(pattern=r"^[a-z0-9_-]+$(?!\n)", max_length=40)]
+PackageVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9.+:~^_-]+$(?!\n)",
+        max_length=200,
+        description="a version: letters, digits, '.', '+', ':', '~', '^', '_' and '-'",
+    ),
+]
+PackageArch = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9_-]+$(?!\n)",
+        max_length=40,
+        description="an architecture such as amd64: lower-case letters, digits, '_' and '-'",
+    ),
+]
 
 
 class PackageSpec(

@@ -28,6 +28,16 @@ def query_faults(query: str, type_: type[Struct]) -> dict[str, str]:
     return {e.field: e.message for e in refused.value.errors}
 
 
+@pytest.mark.parametrize("field", ["version", "arch"])
+def test_no_pattern_reaches_who_asks(field: str) -> None:
+    body = b'{"packages":[{"name":"a","%s":"X y"}]}' % field.encode()
+    with pytest.raises(InvalidInput) as refused:
+        decode_body(body, "application/json", PackagesActionBody)
+    [fault] = refused.value.errors
+    assert fault.field == f"packages[0].{field}"
+    assert fault.message.startswith("must be a") and "regex" not in fault.message
+
+
 def test_every_bad_field_of_a_body_is_named() -> None:
     found = faults(
         b'{"packages":["ng inx",{"name":"*","vers":1},3],"foo":1,"timeout":"x",'
