@@ -153,13 +153,16 @@ def _token(uow: UnitOfWork, digest: str) -> RegistrationToken | None:
 
 
 def _successor(candidate: Consumer, existing: Consumer) -> Consumer:
-    """What the new host inherits: its names where it brings none, and the old agent's last hello, by which the first
-    hello of the new one is seen to come from another journal."""
+    """What the new host inherits: its names where it brings none, its windows, and the old agent's last hello, by which the
+    first hello of the new one is seen to come from another journal."""
     return candidate.replace(
         display_name=candidate.display_name or existing.display_name,
         notes=candidate.notes or existing.notes,
         agent=existing.agent,
         last_seen=existing.last_seen,
+        windows=existing.windows,
+        enforced=existing.enforced,
+        keep_plan=existing.keep_plan,
     )
 
 

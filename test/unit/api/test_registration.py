@@ -108,6 +108,14 @@ def test_a_replaced_host_keeps_its_history_and_loses_uid_certificate_and_link(re
     assert history(rest) == ["consumer_registered"] * 2
 
 
+def test_a_replaced_host_keeps_its_windows_and_the_count_of_their_changes(rest: Rest) -> None:
+    rest.register("web1", windows=["nights"], enforced=True, keep_plan=4)
+    body = RegisterBody(id="web1", csr=csr(), token=rest.token(consumer_id="web1"))
+    rest.consumers.register(body)
+    new = stored(rest)
+    assert (new.windows, new.enforced, new.keep_plan) == (["nights"], True, 4)
+
+
 @pytest.mark.parametrize(
     "text", ["", "no csr", csr()[:-60], new_key()], ids=["empty", "text", "cut", "a key"]
 )
