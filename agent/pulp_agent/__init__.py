@@ -1,3 +1,3 @@
 """The agent of a managed host; its own distribution."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

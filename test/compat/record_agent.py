@@ -99,12 +99,14 @@ def known(home: Path) -> dict[str, Any]:
     finally:
         journal.close()
     table = CallTable(found)
+    hours = table.hours.snapshot()
+    openings = sorted([o.begin, o.end, o.closed] for o in hours if isinstance(o, Opening))
     return {
         "journal": identity,
         "records": meaning(found),
         "open": {i: meaning(call.status(NOON)) for i, call in table.open.items()},
         "tombstones": sorted(table.tombstones),
-        "openings": [[*span, closed] for span, closed in sorted(table.openings.items())],
+        "openings": openings,
         "registration": meaning(Home(home).registration()),
         "jobs": {path.name: _spool(path) for path in sorted((home / "jobs").iterdir())},
     }

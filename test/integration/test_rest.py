@@ -395,7 +395,7 @@ def test_no_answer_of_any_route_shows_a_hash_a_key_or_a_traceback(
         raise RuntimeError(secret)
 
     with monkeypatch.context() as broken:
-        for api in (rest.consumers, rest.history, rest.tasks, rest.tokens):
+        for api in (rest.consumers, rest.history, rest.tasks, rest.schedules, rest.tokens):
             for name in [n for n in dir(api) if not n.startswith("_")]:
                 broken.setattr(api, name, fail)
         for method, path, route in declared():

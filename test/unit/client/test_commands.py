@@ -660,7 +660,13 @@ def test_why_tells_what_a_task_waits_for(stage: Stage) -> None:
     assert stage.run("task", "why", TASK_ID, "--json").json == {
         "id": TASK_ID,
         "state": "waiting",
-        "waiting_for": {"code": "queue", "since": "2026-11-24T11:30:00Z", "until": None},
+        "waiting_for": {
+            "code": "queue",
+            "since": "2026-11-24T11:30:00Z",
+            "until": None,
+            "by": None,
+            "clock_offset": None,
+        },
         "error": None,
     }
     stage.script.on("GET", path, Reply(body=failed("fetch", "No mirror answers.")))
