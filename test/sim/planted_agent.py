@@ -249,6 +249,7 @@ AGENT_TIME = (
         7,
         "what had not begun is resumed after its window",
         Edit(f"{EXECUTION}._go_on", 'event.decision == "commit" or', "True or"),
+        elsewhere="rarely met here: test_an_execution_that_died_unchanged_after_its_window_is_carried_over",
     ),
     mutation(
         7,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec import Raw
@@ -563,6 +565,28 @@ def test_an_accepted_call_is_lost_a_day_after_its_last_deadline(world: World):
     world.pass_time(2 * DAY)
     error = world.task(task_id).error
     assert error is not None and error.code == "lost"
+
+
+def test_a_deadline_that_moved_after_the_look_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """The scheduler looks on a snapshot and writes later: what was accepted in between has another deadline."""
+    world.consumer()
+    peer = world.hello()
+    task_id = world.install(deliver_within=HOUR)
+    world.step()
+    submit = world.store.submit
+
+    def accepted_meanwhile(job: Any) -> Any:
+        monkeypatch.undo()
+        world.reply(peer, Started(id=task_id, at=START))
+        return submit(job)
+
+    monkeypatch.setattr(world.store, "submit", accepted_meanwhile)
+    world.clock.at += DAY
+    world.scheduler.step(world.now)
+    assert world.store.submit == submit
+    assert world.task(task_id).state is S.RUNNING
 
 
 def test_a_scheduled_task_starts_when_its_time_comes(world: World):
