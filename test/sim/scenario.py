@@ -12,6 +12,8 @@ LONGEST_END = 60 * DAY
 PATIENCE = 2 * HOUR
 LENGTHS = (5, 6, 8, 10, 12, 30)
 """How many things happen before the network is made whole: many short stories, and some long ones."""
+LEAST_EVENTS = 200
+"""A story in which less has happened goes on."""
 
 
 class Scenario:
@@ -28,7 +30,9 @@ class Scenario:
         """Violation when a rule is broken."""
         with patches(self.world, self.fleet.most_unaccepted) as errors:
             self._set_up()
-            for _ in range(self.world.random.choice(LENGTHS)):
+            left = self.world.random.choice(LENGTHS)
+            while left > 0 or len(self.world.trace) < LEAST_EVENTS:
+                left -= 1
                 self.world.run(self.world.now + self.world.spread(10, self.fleet.scale // 2))
                 self._something()
                 self._check_errors(errors)
