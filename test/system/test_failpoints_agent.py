@@ -130,7 +130,7 @@ def renewed(stage: Stage, package: str) -> None:
 WAYS: dict[str, tuple[Way, int]] = {
     **{
         f"agent.journal.{record}.{side}": (install, 1)
-        for record in ("took", "began", "ended", "confirmed", "profile")
+        for record in ("took", "began", "lasted", "ended", "confirmed", "profile")
         for side in ("before", "after")
     },
     "agent.journal.opening.before": (in_window, 1),
@@ -167,8 +167,12 @@ WAYS: dict[str, tuple[Way, int]] = {
 }
 """The way past each failpoint, and at how many passes of it a process dies, each in a case of its own."""
 
-UNREACHABLE = {"agent.journal.replanned.before", "agent.journal.replanned.after"}
-"""No server of this release sends a replan; the simulation does."""
+UNREACHABLE = {
+    f"agent.journal.{record}.{side}"
+    for record in ("replanned", "moved", "kept")
+    for side in ("before", "after")
+}
+"""No server of this release sends a replan, a window's rule or a host's own windows; the simulation does."""
 
 QUICK = ("agent.journal.began.after", "agent.final.sent", "job.commit.decided")
 """Run by every `./dev test`; the others by --all."""
