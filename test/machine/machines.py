@@ -19,7 +19,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-CACHE = Path(os.environ.get("PULP_TEST_CACHE") or Path.home() / ".cache/pulp-test")
+CACHE = Path(os.environ.get("TEST_CACHE") or Path.home() / ".cache/pulp-test")
 PACKAGES = "systemd-sysv,dbus,python3,util-linux"
 """What the trees have beside the bare minimum: all that our packages depend on, as the machines have no network."""
 _REBOOT = 133

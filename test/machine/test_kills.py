@@ -1,5 +1,5 @@
 """kill -9 of job, agent and machine, while it downloads and while it commits: afterwards dpkg has nothing to complain of and
-the task tells the truth. PULP_TEST_KILLS says how often each; ten is what a release wants."""
+the task tells the truth. TEST_KILLS says how often each; ten is what a release wants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from machine.fleet import GATE, REACHED, SHARE, Host
 
-TIMES = int(os.environ.get("PULP_TEST_KILLS", "2"))
+TIMES = int(os.environ.get("TEST_KILLS", "2"))
 PORT = 8099
 _NAMES = ("demo00", "demo01", "demo02", "demo03", "demo04", "demolib")
 _SERVED = "/run/download.reached"
