@@ -6,12 +6,13 @@ import itertools
 import threading
 from typing import Any
 
+from pulp.common.calendar import Calendar, OneOff
 from pulp.common.ids import new_id
 from pulp.common.windows import Window
 from pulp.server.db.base import Store, TaskFilter
 from pulp.server.domain.consumer import AgentInfo, Consumer
 from pulp.server.domain.history import HistoryEvent, HistoryType
-from pulp.server.domain.task import Call, TaskError, TaskRecord, TaskState
+from pulp.server.domain.task import Call, TaskError, TaskOverride, TaskRecord, TaskState, WindowRule
 from pulp.server.domain.user import RegistrationToken
 
 _number = itertools.count(1)
@@ -62,6 +63,17 @@ def full_task() -> TaskRecord:
         cancel_refused=True,
         retry_of=new_id(),
         answer=b'{"type":"succeeded"}',
+        rule=WindowRule(
+            asked="nights",
+            names=["nights"],
+            calendar=Calendar(windows=(OneOff(name="nights", begin=12, end=13),), freezes=()),
+            cutoff_at=12,
+            missed="grace",
+            grace=21,
+            expected=22,
+            predownload=True,
+        ),
+        override=TaskOverride(reason="CVE", by="ada", until=23),
     )
 
 

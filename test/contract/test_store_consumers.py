@@ -34,6 +34,7 @@ def full_consumer(**given) -> Consumer:
         "windows": ["audit", "nights"],
         "enforced": True,
         "keep_plan": 7,
+        "replanned": 6,
         "fingerprints": ["aa", "bb"],
     }
     return consumer(**values | given)

@@ -8,6 +8,7 @@ from store_samples import consumer
 
 from pulp.common.calendar import Calendar, OneOff, Recurring
 from pulp.server.db.base import BadCursor, Conflict, Duplicate, Store
+from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.window import NamedWindow, WindowRole, calendar_of
 
 
@@ -106,3 +107,27 @@ def test_bound_to_follows_every_change_of_a_consumer(store: Store):
     assert bound(store, "nights") == ["web2"]
     store.write(lambda uow: uow.consumers.remove("web2"))
     assert bound(store, "nights") == bound(store, "audit") == []
+
+
+def test_hosts_whose_calendar_changed_wait_to_be_planned_anew(store: Store):
+    hosts = [consumer(name) for name in ("web1", "web2", "web3")]
+    store.write(lambda uow: [uow.consumers.add(each) for each in hosts])
+    assert to_replan(store) == []
+    store.write(lambda uow: uow.consumers.raise_keep_plan(["web3", "web1", "gone"]))
+    assert to_replan(store) == ["web1", "web3"]
+    assert to_replan(store, limit=1) == ["web1"]
+    store.write(lambda uow: uow.consumers.save(host(store, "web1").replace(replanned=1)))
+    assert to_replan(store) == ["web3"]
+    store.write(lambda uow: uow.consumers.raise_keep_plan(None))
+    assert [host(store, each.id).keep_plan for each in hosts] == [2, 1, 2]
+    assert to_replan(store) == ["web1", "web2", "web3"]
+
+
+def to_replan(store: Store, *, limit: int = 10) -> list[str]:
+    return store.read(lambda uow: uow.consumers.to_replan(limit))
+
+
+def host(store: Store, consumer_id: str) -> Consumer:
+    found = store.read(lambda uow: uow.consumers.get(consumer_id))
+    assert found is not None
+    return found

@@ -6,7 +6,7 @@ outside its unit of work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -181,6 +181,12 @@ class ConsumerRepository(Protocol):
 
     def bound_to(self, window: str) -> list[str]:
         """The ids of the consumers that have this window or freeze, ascending."""
+
+    def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
+        """What the host's calendar says has changed; None: that of every host, in one statement."""
+
+    def to_replan(self, limit: int) -> list[str]:
+        """The ids of consumers whose keep_plan is above `replanned`, ascending."""
 
     def profile(self, consumer_id: str) -> StoredProfile | None: ...
 

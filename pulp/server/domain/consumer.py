@@ -30,7 +30,8 @@ class AgentInfo(Struct, frozen=True, kw_only=True):
 class Consumer(Struct, frozen=True, kw_only=True):
     """`uid` is random and never used twice: the certificate's CN. `fingerprints`: the certificates that may connect
     (two while one is being renewed). `windows`: the names of the windows and freezes that are bound to it. `enforced`: nothing
-    changes the host outside of them. `keep_plan`: rises by one whenever that changes, and never goes back."""
+    changes the host outside of them. `keep_plan`: rises by one whenever that changes, and never goes back. `replanned`: the
+    keep_plan by which its open tasks were last planned."""
 
     id: str
     uid: str
@@ -50,6 +51,7 @@ class Consumer(Struct, frozen=True, kw_only=True):
     windows: list[str] = []
     enforced: bool = False
     keep_plan: int = 0
+    replanned: int = 0
 
     def replace(self, **changes: Any) -> Consumer:
         return msgspec.structs.replace(self, **changes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from pulp.common.calendar import Calendar
 from pulp.common.windows import Window
 
 Json = bytes
@@ -71,6 +72,31 @@ class Call(Struct, frozen=True, kw_only=True):
     args: Json
 
 
+class WindowRule(Struct, frozen=True, kw_only=True):
+    """What was asked of a maintenance window beyond the one opening in TaskRecord.window (docs/windows.md).
+
+    asked: a window's name, `next` for the host's next opening, "" for one given by its times. names: the windows and freezes that
+    `calendar` was made of; a change of one of them re-plans the task. cutoff_at: of the present opening. expected: ms.
+    """
+
+    asked: str = ""
+    names: list[str] = []
+    calendar: Calendar | None = None
+    cutoff_at: int | None = None
+    missed: Literal["miss", "next", "grace"] = "miss"
+    grace: int = 0
+    expected: int = 0
+    predownload: bool = False
+
+
+class TaskOverride(Struct, frozen=True, kw_only=True):
+    """Work that changes an enforced host outside its windows: why, who answers for it, and until when (ms UTC) it may start."""
+
+    reason: str
+    by: str
+    until: int
+
+
 class TaskRecord(Struct, frozen=True, kw_only=True):
     """One task as stored. `revision` rises by one with every saved change.
 
@@ -114,6 +140,8 @@ class TaskRecord(Struct, frozen=True, kw_only=True):
     cancel_refused: bool = False  # the agent answered that it is too late
     retry_of: str | None = None
     answer: Json | None = None
+    rule: WindowRule | None = None
+    override: TaskOverride | None = None
 
     def replace(self, **changes: Any) -> TaskRecord:
         return msgspec.structs.replace(self, **changes)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ _COLUMNS = (
     "windows",
     "enforced",
     "keep_plan",
+    "replanned",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM consumer"
 INSERT = f"INSERT INTO consumer ({', '.join(_COLUMNS)}, search) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
@@ -37,6 +39,9 @@ GET = f"{_SELECT} WHERE id = ?"
 BY_UID = f"{_SELECT} WHERE uid = ?"
 UPDATE = f"UPDATE consumer SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:])}, search = ? WHERE id = ?"
 BOUND_TO = 'SELECT consumer_id FROM binding WHERE "window" = ? ORDER BY consumer_id'
+RAISE_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1 WHERE id = ?"
+RAISE_EVERY_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1"
+TO_REPLAN = "SELECT id FROM consumer WHERE keep_plan > replanned ORDER BY id LIMIT ?"
 SET_OFFLINE = "UPDATE consumer SET online = 0 WHERE online = 1"
 SAVE_PROFILE = """INSERT INTO profile (consumer_id, hash, at, packages) VALUES (?, ?, ?, ?)
     ON CONFLICT (consumer_id) DO UPDATE SET hash = excluded.hash, at = excluded.at, packages = excluded.packages"""
@@ -88,6 +93,16 @@ class SqliteConsumers:
     def bound_to(self, window: str) -> list[str]:
         return [row[0] for row in self._db.rows(BOUND_TO, (window,))]
 
+    def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
+        if consumer_ids is None:
+            self._db.execute(RAISE_EVERY_KEEP_PLAN, ())
+            return
+        for each in consumer_ids:
+            self._db.execute(RAISE_KEEP_PLAN, (each,))
+
+    def to_replan(self, limit: int) -> list[str]:
+        return [row[0] for row in self._db.rows(TO_REPLAN, (limit,))]
+
     def profile(self, consumer_id: str) -> StoredProfile | None:
         row = self._db.row(PROFILE, (consumer_id,))
         if row is None:
@@ -135,6 +150,7 @@ def _values(consumer: Consumer) -> tuple[Any, ...]:
         _encode(consumer.windows).decode("utf-8"),
         int(consumer.enforced),
         consumer.keep_plan,
+        consumer.replanned,
         f"{consumer.id}\n{consumer.display_name}".casefold(),
     )
 
@@ -157,4 +173,5 @@ def _consumer(row: Row) -> Consumer:
         windows=_strings(row[13]),
         enforced=bool(row[14]),
         keep_plan=row[15],
+        replanned=row[16],
     )

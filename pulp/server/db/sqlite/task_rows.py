@@ -16,7 +16,14 @@ from msgspec.structs import astuple, fields
 
 from pulp.common.windows import Window
 from pulp.server.db.sqlite.connection import Row
-from pulp.server.domain.task import Call, TaskError, TaskRecord, TaskState
+from pulp.server.domain.task import (
+    Call,
+    TaskError,
+    TaskOverride,
+    TaskRecord,
+    TaskState,
+    WindowRule,
+)
 
 COLUMNS = tuple(field.name for field in fields(TaskRecord))
 """One column for each field of the record, in its order."""
@@ -30,6 +37,8 @@ _encode = msgspec.json.encode
 _window = msgspec.json.Decoder(Window).decode
 _call = msgspec.json.Decoder(Call).decode
 _error = msgspec.json.Decoder(TaskError).decode
+_rule = msgspec.json.Decoder(WindowRule).decode
+_override = msgspec.json.Decoder(TaskOverride).decode
 
 
 def _blob(value: object) -> bytes | None:
@@ -41,6 +50,8 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
     "window": _blob,
     "call": _blob,
     "error": _blob,
+    "rule": _blob,
+    "override": _blob,
 }
 
 
@@ -125,6 +136,8 @@ def record_of(row: Row) -> TaskRecord:
         cancel_refused,
         retry_of,
         answer,
+        rule,
+        override,
     ) = row
     return TaskRecord(
         id=id_,
@@ -162,4 +175,6 @@ def record_of(row: Row) -> TaskRecord:
         cancel_refused=cancel_refused == 1,
         retry_of=retry_of,
         answer=answer,
+        rule=None if rule is None else _rule(rule),
+        override=None if override is None else _override(override),
     )

@@ -7,11 +7,23 @@ from pathlib import Path
 
 from pulp.server.db.sqlite.connection import Connection
 from pulp.server.db.sqlite.errors import StoreDamaged, StoreTooNew
-from pulp.server.db.sqlite.migrations import m0001_first, m0002_answer, m0003_schedule, m0004_window
+from pulp.server.db.sqlite.migrations import (
+    m0001_first,
+    m0002_answer,
+    m0003_schedule,
+    m0004_window,
+    m0005_rule,
+)
 
 log = logging.getLogger(__name__)
 
-STEPS: tuple[str, ...] = (m0001_first.SQL, m0002_answer.SQL, m0003_schedule.SQL, m0004_window.SQL)
+STEPS: tuple[str, ...] = (
+    m0001_first.SQL,
+    m0002_answer.SQL,
+    m0003_schedule.SQL,
+    m0004_window.SQL,
+    m0005_rule.SQL,
+)
 """Step n (counted from 1) leads from `PRAGMA user_version` n - 1 to n."""
 
 APPLICATION_ID = 0x50554C50  # "PULP", in the file's header
