@@ -26,6 +26,7 @@ from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
 from pulp.server.api.types import RegisterBody, RegistrationTokenBody, UserBody
 from pulp.server.api.users import UserApi
+from pulp.server.async_.plans import Plans
 from pulp.server.db.base import UnitOfWork
 from pulp.server.db.sqlite import SqliteStore
 from pulp.server.domain.consumer import AgentInfo, Consumer
@@ -139,6 +140,7 @@ class Rest:
             authority=self.authority,
             links=self.links,
             profile=profile,
+            plans=Plans(),
         )
         self.history = ConsumerHistoryApi(self.store)
         self.tasks = TaskApi(self.store, self.clock, self.queue, kinds)

@@ -41,6 +41,7 @@ from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.identities import REPLIES, Identities
 from pulp.server.async_.inbox import Inbox
 from pulp.server.async_.links import Links
+from pulp.server.async_.plans import Plans
 from pulp.server.async_.reception import IssueCertificate, Reception, ServerProfile
 from pulp.server.async_.replies import ReplyListener
 from pulp.server.async_.sessions import Sessions
@@ -234,6 +235,7 @@ class _Joining:
         self._schedule = threading.Event()
         self._pending = Pending()
         self._recur = threading.Event()
+        self._plans = Plans()
 
     def core(self) -> Core:
         kinds, sessions = TaskKinds(TASK_CLASSES), Sessions()
@@ -317,6 +319,7 @@ class _Joining:
                 authority=self._authority,
                 links=Links(self._bus, self._store, gateway, self._pending),
                 profile=self._agent_profile(),
+                plans=self._plans,
             ),
             history=ConsumerHistoryApi(self._store),
             tasks=TaskApi(self._store, self._clock, queue, kinds),

@@ -18,6 +18,7 @@ from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.identities import Identities
 from pulp.server.async_.inbox import Inbox
 from pulp.server.async_.links import Links
+from pulp.server.async_.plans import Plans
 from pulp.server.async_.reception import Reception, ServerProfile
 from pulp.server.async_.replies import ReplyListener
 from pulp.server.async_.sessions import Sessions
@@ -200,6 +201,7 @@ class Server(Process):
             authority=authority,
             links=Links(network, self.store, gateway, pending),
             profile=AgentProfile(ca=(), signing_keys=(), urls=()),
+            plans=Plans(),
         )
         self.tasks = TaskApi(self.store, clock, self.queue, kinds)
 

@@ -28,7 +28,7 @@ from pulp.server.api.packages import (
 )
 from pulp.server.api.paging import listed
 from pulp.server.api.planning import Faults, specs_of
-from pulp.server.api.ports import AgentProfile, Authority, Links, Queue
+from pulp.server.api.ports import AgentProfile, Authority, Links, Plans, Queue
 from pulp.server.api.registration import Registrar
 from pulp.server.api.types import (
     ActionBody,
@@ -65,11 +65,13 @@ class ConsumerApi:
         authority: Authority,
         links: Links,
         profile: AgentProfile,
+        plans: Plans,
     ) -> None:
         self._store = store
         self._clock = clock
         self._queue = queue
         self._links = links
+        self._plans = plans
         self._registrar = Registrar(store, clock, authority, links, profile)
         self._actions = Actions(store, clock, queue)
         self._pings = BoundedSemaphore(PINGS)
@@ -92,13 +94,16 @@ class ConsumerApi:
         return consumer_view(self._get(consumer_id))
 
     def patch(self, who: Principal, consumer_id: str, body: PatchConsumerBody) -> ConsumerView:
-        """Absent fields stay; a note that is null is removed."""
-        require(who, Role.OPERATOR)
+        """Absent fields stay; a note that is null is removed. Only admins say whether a host's windows are enforced."""
+        require(who, Role.OPERATOR if body.enforced is None else Role.ADMIN)
+        now = self._clock.now()
 
         def job(uow: UnitOfWork) -> Consumer:
             consumer = found(uow.consumers.get(consumer_id), consumer_id)
             changed = _patched(consumer, body)
             uow.consumers.save(changed)
+            if changed.enforced is not consumer.enforced:
+                self._plans.changed(uow, None, [consumer_id], now)
             return changed
 
         return consumer_view(self._store.write(job))
@@ -236,4 +241,5 @@ def _patched(consumer: Consumer, body: PatchConsumerBody) -> Consumer:
     changes = body.notes or {}
     kept = {key: text for key, text in consumer.notes.items() if key not in changes}
     added = {key: text for key, text in changes.items() if text is not None}
-    return consumer.replace(display_name=name, notes=kept | added)
+    enforced = consumer.enforced if body.enforced is None else body.enforced
+    return consumer.replace(display_name=name, notes=kept | added, enforced=enforced)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -38,6 +38,21 @@ class Links(Protocol):
 
     def close(self, uid: str) -> None:
         """Cut the connection, if there is one."""
+
+
+class Plans(Protocol):
+    """What was planned by the hosts' calendars (`async_.plans.Plans`)."""
+
+    def changed(
+        self, uow: UnitOfWork, name: str | None, consumer_ids: Sequence[str] | None, now: int
+    ) -> None:
+        """Called last in the writing unit of work that changed what these consumers' calendars say, with all of it written.
+
+        name: the window or freeze it is about, also one that no host is bound to; None when something else changed, such as
+        `enforced`. consumer_ids None: every consumer, as the window holds everywhere or did. There may be 10,000 of them: do here
+        what one statement does to all (`consumers.raise_keep_plan`, by which `consumers.to_replan` finds them), and the rest
+        after the commit in units of work of your own, so that nobody waits for it and a crash loses none of it.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

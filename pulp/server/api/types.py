@@ -126,10 +126,11 @@ class RegisterBody(Body, frozen=True, kw_only=True):
 
 
 class PatchConsumerBody(Body, frozen=True, kw_only=True):
-    """Absent fields stay; a note set to null is removed."""
+    """Absent fields stay; a note set to null is removed. `enforced`: nothing changes the host outside its windows; for admins."""
 
     display_name: Annotated[str, Meta(max_length=256)] | None = None
     notes: dict[NoteKey, NoteValue | None] | None = None
+    enforced: bool | None = None
 
 
 class WindowBody(Body, frozen=True, kw_only=True):
@@ -238,7 +239,8 @@ class AgentView(View, frozen=True, kw_only=True):
 
 
 class ConsumerView(View, frozen=True, kw_only=True):
-    """clock_offset: ms the host's clock is ahead of the server's."""
+    """clock_offset: ms the host's clock is ahead of the server's. windows: the windows and freezes that are bound to it, beside
+    those that hold everywhere. enforced: nothing changes the host outside of them."""
 
     id: str
     uid: str
@@ -250,6 +252,8 @@ class ConsumerView(View, frozen=True, kw_only=True):
     clock_offset: int | None
     agent: AgentView | None
     flags: list[str]
+    windows: list[str]
+    enforced: bool
 
 
 class MessagingView(View, frozen=True, kw_only=True):

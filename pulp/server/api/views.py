@@ -97,6 +97,8 @@ def consumer_view(consumer: Consumer) -> ConsumerView:
         clock_offset=consumer.clock_offset,
         agent=_agent_view(consumer.agent),
         flags=consumer.flags,
+        windows=consumer.windows,
+        enforced=consumer.enforced,
     )
 
 

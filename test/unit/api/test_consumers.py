@@ -55,6 +55,24 @@ def test_a_patch_leaves_what_it_does_not_name_and_null_removes_a_note(rest: Rest
         rest.consumers.patch(OPERATOR, "web2", PatchConsumerBody())
 
 
+def test_admins_enforce_a_hosts_windows_and_each_change_of_that_is_a_new_plan(rest: Rest) -> None:
+    rest.register("web1")
+    with pytest.raises(Forbidden):
+        rest.consumers.patch(OPERATOR, "web1", PatchConsumerBody(enforced=True))
+    plans = [plan_of(rest)]
+    for enforced in (True, True, None, False):
+        changed = rest.consumers.patch(ADMIN, "web1", PatchConsumerBody(enforced=enforced))
+        plans.append(plan_of(rest))
+    assert changed.enforced is False
+    assert plans == [0, 1, 1, 1, 2]
+
+
+def plan_of(rest: Rest) -> int:
+    consumer = rest.store.read(lambda uow: uow.consumers.get("web1"))
+    assert consumer is not None
+    return consumer.keep_plan
+
+
 def test_a_ping_answers_or_says_that_the_agent_is_offline(rest: Rest) -> None:
     consumer = rest.register("web1", agent=agent_info())
     with pytest.raises(AgentOffline, match="web1"):
