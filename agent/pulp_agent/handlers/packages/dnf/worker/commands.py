@@ -1,11 +1,10 @@
-"""The commands that the agent may give."""
+"""The commands that the agent may give, as dnf4 does them."""
 
 from __future__ import annotations
 
 import glob
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 import dnf.const
@@ -13,52 +12,22 @@ import dnf.exceptions
 import dnf.lock
 import hawkey
 
-from . import config_files, rpmdb, telling
+from . import config_files, telling
 from .holds import Holds
-from .host import INSTALLED, Host
+from .host import Host
 from .link import Link, log
+from .orders import LOST, Order, Orders, check_unchanged
 from .planning import Planning
-from .refusals import Refused, refusal
-from .transaction import Downloads, Following, check_signatures, report_failures
-
-Order = dict[str, Any]
-
-_NEED_RESTART = {
-    "kernel",
-    "kernel-core",
-    "kernel-rt",
-    "kernel-rt-core",
-    "glibc",
-    "linux-firmware",
-    "microcode_ctl",
-    "systemd",
-    "dbus",
-    "dbus-broker",
-    "dbus-daemon",
-}
-"""The list of dnf's needs-restarting, and the kernels' newer names."""
-_LOST = "its installation was cut off, and no repository has it to install it anew"
-_NEED_RESTART_MORE = "/etc/dnf/plugins/needs-restarting.d/*.conf"
+from .refusals import refusal
+from .refused import Refused
+from .reports import report_failures
+from .transaction import Downloads, Following, check_signatures
 
 
-class Commands:
+class Commands(Orders):
     def __init__(self, host: Host, link: Link) -> None:
+        super().__init__(host, link)
         self._host = host
-        self._link = link
-        self.table: dict[str, Callable[[Order], Any]] = {
-            "hello": self._hello,
-            "state": lambda _: host.state(),
-            "has_metadata": self._has_metadata,
-            "refresh": self._refresh,
-            "plan": self._plan,
-            "download": self._download,
-            "commit": self._commit,
-            "needs_repair": self._needs_repair,
-            "repair": self._repair,
-            "hold": self._hold,
-            "config_files": lambda order: config_files.decisions(host, order["since"]),
-            "reboot": self._reboot,
-        }
 
     # --- reading ---
 
@@ -68,16 +37,6 @@ class Commands:
     def _has_metadata(self, _: Order) -> bool:
         cache = glob.escape(self._host.conf.cachedir)
         return bool(glob.glob(os.path.join(cache, "*", "repodata", "repomd.xml")))
-
-    def _reboot(self, _: Order) -> list[str]:
-        """The packages that came since the host was started and take effect with its next start."""
-        names = set(_NEED_RESTART)
-        for path in glob.glob(self._host.inside(_NEED_RESTART_MORE)):
-            with open(path, encoding="utf-8") as file:
-                names.update(line.strip() for line in file)
-        boot, headers = _boot_time(), self._host.headers()
-        fresh = {rpmdb.name_of(h) for h in headers if rpmdb.installed_at(h) > boot}
-        return sorted(fresh & names)
 
     # --- before the commit ---
 
@@ -136,8 +95,7 @@ class Commands:
             planning = Planning(self._host, base, order)
             planning.resolve()
             told = telling.changes(planning)
-            if telling.essence(told) != telling.essence(order["changes"]):
-                raise Refused("interrupted", "the host's packages have changed since the plan")
+            check_unchanged(order["changes"], told)
             if told:
                 self._transact(base, order)
         if order["policy"]["allow_held"]:
@@ -162,38 +120,14 @@ class Commands:
                 self._host.check_lock()
             raise refusal(error) from error
 
-    def _needs_repair(self, _: Order) -> bool:
-        """Raises `locked` while it cannot be known: a transaction at work looks cut off too, until its locks are gone."""
-        if not self._broken():
-            return False
-        self._host.check_lock()
-        return bool(self._broken())
-
-    def _broken(self) -> dict[str, str]:
-        """Key → name."""
-        state = self._host.state()["packages"]
-        return {key: p["name"] for key, p in state.items() if p["status"] != INSTALLED}
-
-    def _repair(self, order: Order) -> None:
-        """Install anew what was cut off in its installation, and remove what is left over of older versions."""
-        self._host.check_lock()
-        broken = self._broken()
-        if not broken:
-            return
-        try:
-            self._install_anew(broken, order)
-        except (dnf.exceptions.Error, Refused) as error:
-            if refusal(error).code != "fetch":
-                raise
-            log(f"refreshing the metadata after: {error}")
-            self._refresh(order)
-            self._install_anew(broken, order)
+    def _refusal(self, error: Exception) -> Refused:
+        return refusal(error)
 
     def _install_anew(self, broken: dict[str, str], order: Order) -> None:
         with self._host.cached_base() as base:
             base.conf.best = False
             lost = self._mark_repairs(base, broken)
-            told = {name: _LOST if name in lost else "" for name in broken.values()}
+            told = {name: LOST if name in lost else "" for name in broken.values()}
             report_failures(order["report"], told)
             if base.resolve(allow_erasing=True):
                 self._transact(base, order)
@@ -227,8 +161,3 @@ def _is_whole(package: Any) -> bool:
     except Exception as error:
         log(str(error))
         return False
-
-
-def _boot_time() -> int:
-    with open("/proc/stat", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("btime "))

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import rpmdb
-from .host import Host
+from .root import Root
 
 _DECISIONS = {".rpmnew": "keep", ".rpmsave": "install"}
 
 
-def decisions(host: Host, since: int) -> list[dict[str, str]]:
+def decisions(host: Root, since: int) -> list[dict[str, str]]:
     """What was decided since then about files of the packages that came."""
     return [
         {"path": path, "decision": decision}
@@ -26,14 +26,14 @@ def decisions(host: Host, since: int) -> list[dict[str, str]]:
     ]
 
 
-def take_new(host: Host, names: set[str], since: int) -> None:
+def take_new(host: Root, names: set[str], since: int) -> None:
     """Put these packages' own files in place where rpm has kept the changed ones, which are saved."""
     for path in _paths(host, names):
         if _changed_at(path + ".rpmnew") >= since:
             _replace(path)
 
 
-def _paths(host: Host, names: set[str]) -> Iterator[str]:
+def _paths(host: Root, names: set[str]) -> Iterator[str]:
     for header in host.headers():
         if rpmdb.name_of(header) in names:
             yield from map(host.inside, rpmdb.config_paths(header))

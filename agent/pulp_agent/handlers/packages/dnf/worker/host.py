@@ -16,9 +16,9 @@ import dnf.rpm
 
 from . import rpmdb
 from .holds import Holds
-from .refusals import in_use
-
-INSTALLED, UNFINISHED, DUPLICATE = "installed", "unfinished", "duplicate"
+from .orders import LockedRoot
+from .refused import in_use
+from .root import Nevra
 
 _CUT_OFF = """
     SELECT name, arch, epoch, version, release
@@ -28,15 +28,15 @@ _CUT_OFF = """
 """The actions (libdnf's TransactionItemAction) are those after which a package is there."""
 
 
-class Host:
+class Host(LockedRoot):
     """`config`: path of a dnf.conf, None for the host's own."""
 
     def __init__(self, root: str, config: Optional[str]) -> None:
-        self.root = root
+        super().__init__(root)
         self._config = config
         self._plugins: Optional[list[Any]] = None
         self.conf = self._configuration()
-        self.arch: str = self.conf.substitutions["arch"]
+        self.arch = self.conf.substitutions["arch"]
 
     def _configuration(self) -> Any:
         conf = dnf.conf.Conf()
@@ -93,21 +93,10 @@ class Host:
                 dnf.lock.build_metadata_lock = lock
             yield base
 
-    def slot(self, arch: str) -> str:
-        """What is of every architecture sits in the host's own slot."""
-        return self.arch if arch in ("noarch", "") else arch
-
     def key(self, package: Any) -> str:
-        return f"{package.name}:{self.slot(package.arch)}"
-
-    def headers(self) -> list[Any]:
-        return rpmdb.headers(self.root)
-
-    def inside(self, path: str) -> str:
-        return self.root.rstrip("/") + path
+        return self.key_of(package.name, package.arch)
 
     def check_lock(self) -> None:
-        """Raises `locked` while rpm or dnf is at work."""
         holder = rpmdb.lock_holder(self.root)
         if holder:
             raise in_use(holder)
@@ -117,26 +106,14 @@ class Host:
     # --- state ---
 
     def state(self) -> dict[str, Any]:
-        """`packages`: the newest version of each name and architecture. `others`: the further versions of those that may be
-        there in several, such as kernels."""
-        newest: dict[str, Any] = {}
-        others = []
-        cut_off, holds = self._cut_off(), Holds(self.conf)
-        for header in self.headers():
-            package = _told(header, cut_off, holds)
-            key = f"{package['name']}:{self.slot(package['arch'])}"
-            older = newest.get(key)
-            if older and self._may_be_several(header):
-                others.append(older)
-            elif older:
-                package["status"] = DUPLICATE
-            newest[key] = package
-        return {"packages": newest, "others": others}
+        holds = Holds(self.conf)
+        return self.packages(
+            cut_off=self._cut_off(),
+            held=lambda nevra: holds.has(*nevra),
+            several=self.conf.installonlypkgs,
+        )
 
-    def _may_be_several(self, header: Any) -> bool:
-        return bool(rpmdb.provided_by(header).intersection(self.conf.installonlypkgs))
-
-    def _cut_off(self) -> set[tuple[str, str, str]]:
+    def _cut_off(self) -> set[Nevra]:
         """What the last transaction in dnf's history was to install, if it never came to its end: dnf writes down the end of
         single packages only there, so which of them had all their scripts run is not known."""
         path = os.path.join(self.conf.persistdir, "history.sqlite")
@@ -148,14 +125,6 @@ class Host:
             except sqlite3.OperationalError:  # it is being made
                 return set()
         return {(name, arch, rpmdb.spelled_version(*version)) for name, arch, *version in rows}
-
-
-def _told(header: Any, cut_off: set[tuple[str, str, str]], holds: Holds) -> dict[str, Any]:
-    package = rpmdb.name_of(header), rpmdb.arch_of(header), rpmdb.version_of(header)
-    name, arch, version = package
-    status = UNFINISHED if package in cut_off else INSTALLED
-    held = holds.has(*package)
-    return {"name": name, "arch": arch, "version": version, "status": status, "held": held}
 
 
 @contextlib.contextmanager

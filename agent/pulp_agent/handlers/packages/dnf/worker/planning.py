@@ -10,7 +10,8 @@ import dnf.subject
 import hawkey
 
 from .host import Host
-from .refusals import Refused
+from .refused import Refused
+from .wants import missing, missing_version, spelled
 
 
 class Planning:
@@ -168,21 +169,8 @@ class Planning:
         return selector
 
     def _missing(self, spec: dict[str, Any]) -> str:
-        if self._of(spec, self.everything.available()):
-            return f"{spelled(spec)} is excluded by this host's dnf configuration"
-        return f"this host's repositories have no {spelled(spec)}"
+        return missing(spec, excluded=bool(self._of(spec, self.everything.available())))
 
     def _missing_version(self, spec: dict[str, Any], available: Any) -> str:
-        there = [package.evr for package in sorted(available)][-10:]
-        if not there:
-            return self._missing(spec)
-        return (
-            f"there is no version {spec['version']} of {spec['name']} in this host's repositories;"
-            f" there is {', '.join(there)}"
-        )
-
-
-def spelled(spec: dict[str, Any]) -> str:
-    arch = f":{spec['arch']}" if spec["arch"] else ""
-    version = f"={spec['version']}" if spec["version"] else ""
-    return f"{spec['name']}{arch}{version}"
+        there = [package.evr for package in sorted(available)]
+        return missing_version(spec, there) if there else self._missing(spec)

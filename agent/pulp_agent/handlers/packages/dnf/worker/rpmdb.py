@@ -34,6 +34,10 @@ def spelled_version(epoch: Any, version: str, release: str) -> str:
     return f"{epoch}:{version}-{release}" if epoch else f"{version}-{release}"
 
 
+def nevra_of(header: Any) -> tuple[str, str, str]:
+    return name_of(header), arch_of(header), version_of(header)
+
+
 def installed_at(header: Any) -> int:
     """Seconds since 1970."""
     return int(header[rpm.RPMTAG_INSTALLTIME])

@@ -72,8 +72,3 @@ def kept_back(planning: Planning, planned: set[str]) -> list[dict[str, str]]:
     reasons.update({key(p): (p.name, "held") for p in of_all if p.name in planning.held})
     left = sorted(reasons[where] for where in reasons.keys() - planned)
     return [{"name": name, "reason": reason} for name, reason in left]
-
-
-def essence(told: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
-    """What makes two plans the same."""
-    return {(change["key"], change["action"], change["to"]) for change in told}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, TextIO
@@ -12,10 +11,8 @@ import dnf.exceptions
 import dnf.transaction
 
 from .link import Link, log
-from .refusals import Refused
-
-_REASON_LINES = 3
-_REASON_LENGTH = 300
+from .refused import Refused
+from .reports import with_reason, write_failure
 
 
 class Downloads(dnf.callback.DownloadProgress):  # type: ignore[misc]
@@ -74,26 +71,7 @@ class Following(dnf.callback.TransactionProgress):  # type: ignore[misc]
         script = re.match(r"Error in (\w+) scriptlet", message)
         name = subject if script else subject.rpartition("-")[0].rpartition("-")[0]
         what = f"its {script[1]} script failed" if script else message
-        _write(self._report, name, ": ".join([what, *self._reason()]))
-
-    def _reason(self) -> list[str]:
-        """The last words of a script, without rpm's own if there are others."""
-        own = [line for line in self._said if not line.startswith(("warning: ", "error: "))]
-        reason = "; ".join((own or self._said)[-_REASON_LINES:])[:_REASON_LENGTH]
-        return [reason] if reason else []
-
-
-def report_failures(path: str, failures: dict[str, str]) -> None:
-    """By name; an empty text takes an earlier failure back."""
-    with open(path, "a", encoding="utf-8") as report:
-        for name, error in failures.items():
-            _write(report, name, error)
-
-
-def _write(report: TextIO, name: str, error: str) -> None:
-    """A JSON line for whoever comes after us; the last line of a name counts."""
-    report.write(json.dumps({"name": name, "error": error}) + "\n")
-    report.flush()
+        write_failure(self._report, name, with_reason(what, self._said))
 
 
 def check_signatures(base: Any, packages: Iterable[Any]) -> None:
