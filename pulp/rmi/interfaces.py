@@ -14,7 +14,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from pulp.rmi.reports import UpdatesArgs, UpdatesResult
+from pulp.rmi.reports import GroupsArgs, GroupsResult, UpdatesArgs, UpdatesResult
+from pulp.rmi.restarts import RestartArgs, RestartResult
 
 R = TypeVar("R")
 
@@ -47,7 +48,10 @@ class PackageSpec(
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the handler may do beyond the plain request; every default is the safe one."""
+    """What the handler may do beyond the plain request; every default is the safe one.
+
+    `reboot`: whether the host is restarted after the work, if that succeeded; what is not `never` needs `policy-reboot`.
+    """
 
     allow_remove: bool = False
     allow_downgrade: bool = False
@@ -55,6 +59,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     config_files: Literal["keep", "new"] = "keep"
     recommends: Literal["os", "no"] = "os"
     autoremove: bool = False
+    reboot: Literal["never", "if_needed", "always"] = "never"
 
 
 DEFAULT_POLICY = Policy()
@@ -68,6 +73,14 @@ class PackagesArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class UpdateAllArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     security_only: bool = False
+    policy: Policy = DEFAULT_POLICY
+    dry_run: bool = False
+
+
+class GroupArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`groups`: their ids, such as `web-server`; never their names for people."""
+
+    groups: Annotated[list[PackageName], Meta(min_length=1, max_length=100)]
     policy: Policy = DEFAULT_POLICY
     dry_run: bool = False
 
@@ -128,6 +141,9 @@ class PackagesResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     scripts_failed: list[str] = []
     repaired: bool = False
     reboot_needed: bool = False
+    reboot_reasons: list[str] = []
+    rebooting: bool = False  # the host is restarted once this is confirmed, as RestartResult says
+    boot_id: str = ""  # with `rebooting`; put in by the agent
     phases: dict[str, int] = {}  # phase → ms
     overrun: int = 0  # ms that it went on after its window had ended; put in by the agent
     override_used: bool = False  # it began outside the host's enforced windows; put in by the agent
@@ -197,13 +213,31 @@ REMOVE = Method("Packages", "remove", 1, PackagesArgs, PackagesResult, Lane.HOST
 UPDATE_ALL = Method("Packages", "update_all", 1, UpdateAllArgs, PackagesResult, Lane.HOST)
 PROFILE = Method("Packages", "profile", 1, NoArgs, ProfileResult, Lane.READ)
 UPDATES = Method("Packages", "updates", 1, UpdatesArgs, UpdatesResult, Lane.READ)
+INSTALL_GROUP = Method("Packages", "install_group", 1, GroupArgs, PackagesResult, Lane.HOST)
+REMOVE_GROUP = Method("Packages", "remove_group", 1, GroupArgs, PackagesResult, Lane.HOST)
+GROUPS = Method("Packages", "groups", 1, GroupsArgs, GroupsResult, Lane.READ)
 PING = Method("System", "ping", 1, NoArgs, NoArgs, Lane.NOW)
 INFO = Method("System", "info", 1, NoArgs, Facts, Lane.READ)
 REBOOT = Method("System", "reboot", 1, RebootArgs, NoArgs, Lane.HOST)
+RESTART = Method("System", "restart", 1, RestartArgs, RestartResult, Lane.HOST)
 
 METHODS: dict[tuple[str, int], Method] = {
     (m.path, m.version): m
-    for m in (INSTALL, UPDATE, REMOVE, UPDATE_ALL, PROFILE, UPDATES, PING, INFO, REBOOT)
+    for m in (
+        INSTALL,
+        UPDATE,
+        REMOVE,
+        UPDATE_ALL,
+        INSTALL_GROUP,
+        REMOVE_GROUP,
+        PROFILE,
+        UPDATES,
+        GROUPS,
+        PING,
+        INFO,
+        REBOOT,
+        RESTART,
+    )
 }
 
 Invoke = Callable[[Method, Struct], R]
@@ -251,11 +285,26 @@ class Packages(Generic[R]):
         args = UpdateAllArgs(security_only=security_only, policy=policy, dry_run=dry_run)
         return self._invoke(UPDATE_ALL, args)
 
+    def install_group(
+        self, groups: Sequence[str], *, policy: Policy = DEFAULT_POLICY, dry_run: bool = False
+    ) -> R:
+        args = GroupArgs(groups=list(groups), policy=policy, dry_run=dry_run)
+        return self._invoke(INSTALL_GROUP, args)
+
+    def remove_group(
+        self, groups: Sequence[str], *, policy: Policy = DEFAULT_POLICY, dry_run: bool = False
+    ) -> R:
+        args = GroupArgs(groups=list(groups), policy=policy, dry_run=dry_run)
+        return self._invoke(REMOVE_GROUP, args)
+
     def profile(self) -> R:
         return self._invoke(PROFILE, NoArgs())
 
     def updates(self, *, refresh: bool = False) -> R:
         return self._invoke(UPDATES, UpdatesArgs(refresh=refresh))
+
+    def groups(self, *, refresh: bool = False) -> R:
+        return self._invoke(GROUPS, GroupsArgs(refresh=refresh))
 
 
 class System(Generic[R]):
@@ -272,3 +321,6 @@ class System(Generic[R]):
 
     def reboot(self, *, delay: int = 0, if_needed: bool = False) -> R:
         return self._invoke(REBOOT, RebootArgs(delay=delay, if_needed=if_needed))
+
+    def restart(self, *, delay: int = 0, if_needed: bool = False) -> R:
+        return self._invoke(RESTART, RestartArgs(delay=delay, if_needed=if_needed))

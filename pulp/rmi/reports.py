@@ -1,4 +1,4 @@
-"""What an agent tells of its host when it is asked for the updates that there are."""
+"""What an agent tells of its host when it is asked for the updates or the package groups that there are."""
 
 from __future__ import annotations
 
@@ -31,3 +31,25 @@ class Update(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class UpdatesResult(Struct, frozen=True, kw_only=True):
     backend: str
     updates: list[Update]
+
+
+class GroupsArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`refresh` as for updates."""
+
+    refresh: bool = False
+
+
+class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`name`: for people. `installed`: the package system has it down as installed. An installation brings what is `mandatory`
+    and what is `default`; both are empty for a group that is installed and that no repository has any more."""
+
+    id: str
+    name: str = ""
+    installed: bool = False
+    mandatory: list[str] = []
+    default: list[str] = []
+
+
+class GroupsResult(Struct, frozen=True, kw_only=True):
+    backend: str
+    groups: list[Group]

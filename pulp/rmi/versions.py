@@ -8,7 +8,7 @@ from typing import Any
 
 from pulp.common.windows import Window
 from pulp.rmi.errors import Unsupported
-from pulp.rmi.interfaces import METHODS, Method
+from pulp.rmi.interfaces import METHODS, Method, Policy
 from pulp.rmi.messages import Override, WireWindow
 
 WINDOW = "window"
@@ -27,8 +27,15 @@ ENFORCED_WINDOWS = "enforced-windows"
 """`keep` is understood: outside the host's own calendar nothing changes the host, whoever asks."""
 OVERRIDE = "override"
 """`request.override` lets one call change an enforced host outside its calendar; the result tells if it did."""
+POLICY_REBOOT = "policy-reboot"
+"""`policy.reboot`: package work that is followed by a restart of the host."""
 
-FEATURES = frozenset({WINDOW, CANCEL, QUERY, REPLAN, GZIP, WINDOW_RULE, ENFORCED_WINDOWS, OVERRIDE})
+FEATURES = frozenset(
+    {
+        *(WINDOW, CANCEL, QUERY, REPLAN, GZIP),
+        *(WINDOW_RULE, ENFORCED_WINDOWS, OVERRIDE, POLICY_REBOOT),
+    }
+)
 """What this release has, at both ends; `hello.features` and `welcome.features`."""
 
 SINCE: Mapping[str, str] = {
@@ -40,6 +47,7 @@ SINCE: Mapping[str, str] = {
     WINDOW_RULE: "0.2.0",
     ENFORCED_WINDOWS: "0.2.0",
     OVERRIDE: "0.2.0",
+    POLICY_REBOOT: "0.2.0",
     "Packages.install 1": "0.1.0",
     "Packages.update 1": "0.1.0",
     "Packages.remove 1": "0.1.0",
@@ -49,6 +57,10 @@ SINCE: Mapping[str, str] = {
     "System.info 1": "0.1.0",
     "System.reboot 1": "0.1.0",
     "Packages.updates 1": "0.2.0",
+    "System.restart 1": "0.2.0",
+    "Packages.install_group 1": "0.2.0",
+    "Packages.remove_group 1": "0.2.0",
+    "Packages.groups 1": "0.2.0",
 }
 """Feature, or method and version → the first agent that has it. Who adds one adds a line."""
 
@@ -70,6 +82,13 @@ def needs_of(*, window: Window | WireWindow | None, override: Override | None = 
     if isinstance(window, WireWindow) and window.ruled:
         needs.append(WINDOW_RULE)
     return [*needs, OVERRIDE] if override is not None else needs
+
+
+def needs_of_args(args: object) -> list[str]:
+    """What an agent must have beside the method for these arguments. An older one would refuse them, but only once it is asked:
+    this is for whoever plans the call."""
+    policy = getattr(args, "policy", None)
+    return [POLICY_REBOOT] if isinstance(policy, Policy) and policy.reboot != "never" else []
 
 
 def missing(needs: Iterable[str], features: Collection[str]) -> list[str]:
