@@ -6,61 +6,20 @@ is ended is just a failed script, which it records.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from pulp.common.failpoints import failpoint
+from pulp_agent.processes import Process, family, read_process, send_signal
+
+__all__ = ["Process", "ScriptEnder", "Session", "end_session", "load_session"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A live process; `started` is in clock ticks since boot and tells a reused pid from the first."""
-
-    pid: int
-    parent: int
-    session: int
-    name: str
-    started: int
-
-
-def _read(pid: str) -> Process | None:
-    try:
-        stat = Path("/proc", pid, "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    name, _, rest = stat.partition("(")[2].rpartition(")")
-    fields = rest.split()
-    if fields[0] == "Z":
-        return None
-    return Process(int(pid), int(fields[1]), int(fields[3]), name, int(fields[19]))
-
-
-def _all() -> Iterator[Process]:
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and (process := _read(entry.name)) is not None:
-            yield process
-
-
-def family(session: int) -> list[Process]:
-    """The processes of a session and all their descendants."""
-    table = {process.pid: process for process in _all()}
-    members = {process.pid for process in table.values() if process.session == session}
-    grown = True
-    while grown:
-        young = {p.pid for p in table.values() if p.parent in members} - members
-        members |= young
-        grown = bool(young)
-    return [table[pid] for pid in sorted(members)]
 
 
 class Session(Struct, frozen=True):
@@ -72,14 +31,14 @@ class Session(Struct, frozen=True):
 
     @classmethod
     def of(cls, pid: int) -> Session:
-        leader = _read(str(pid))
+        leader = read_process(pid)
         return cls(pid, leader.started if leader else 0, _boot_id())
 
     def members(self) -> list[Process]:
         """What still runs of it. Empty after a reboot, or when the pid is another's by now."""
         if self.boot_id != _boot_id():
             return []
-        leader = _read(str(self.pid))
+        leader = read_process(self.pid)
         if leader is not None and leader.started != self.started:
             return []
         return family(self.pid)
@@ -101,7 +60,7 @@ def load_session(path: Path) -> Session | None:
 def end_session(session: Session) -> None:
     """Kill all that still runs of a session that has changed nothing. What it had downloaded in part is used or replaced."""
     for process in session.members():
-        _signal(process, signal.SIGKILL)
+        send_signal(process, signal.SIGKILL)
 
 
 def _boot_id() -> str:
@@ -145,11 +104,4 @@ class ScriptEnder:
         strikes = self._strikes.get(process, least)
         self._strikes[process] = strikes + 1
         if strikes:
-            _signal(process, signal.SIGTERM if strikes == 1 else signal.SIGKILL)
-
-
-def _signal(process: Process, number: signal.Signals) -> None:
-    now = _read(str(process.pid))
-    if now is not None and now.started == process.started:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, number)
+            send_signal(process, signal.SIGTERM if strikes == 1 else signal.SIGKILL)
