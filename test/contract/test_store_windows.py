@@ -7,7 +7,7 @@ import pytest
 from store_samples import consumer
 
 from pulp.common.calendar import Calendar, OneOff, Recurring
-from pulp.server.db.base import BadCursor, Conflict, Duplicate, Store
+from pulp.server.db.base import BadCursor, Conflict, ConsumerFilter, Duplicate, Store
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.window import NamedWindow, WindowRole, calendar_of
 
@@ -78,12 +78,26 @@ def test_remove(store: Store):
 
 def test_pages_are_by_name(store: Store):
     add(store, *map(window, ("c", "a", "B")))
-    first = store.read(lambda uow: uow.windows.page(None, 2))
-    rest = store.read(lambda uow: uow.windows.page(first.next, 2))
+    first = store.read(lambda uow: uow.windows.page(None, None, 2))
+    rest = store.read(lambda uow: uow.windows.page(None, first.next, 2))
     assert [each.name for each in first.items + rest.items] == ["B", "a", "c"]
     assert rest.next is None
     with pytest.raises(BadCursor):
-        store.read(lambda uow: uow.windows.page("a", 2))
+        store.read(lambda uow: uow.windows.page(None, "a", 2))
+
+
+def test_a_page_may_be_of_one_role(store: Store):
+    add(store, window("a"), freeze("b"), window("c"), freeze("d"))
+    freezes = store.read(lambda uow: uow.windows.page(WindowRole.FREEZE, None, 1))
+    rest = store.read(lambda uow: uow.windows.page(WindowRole.FREEZE, freezes.next, 1))
+    assert freezes.items + rest.items == [freeze("b"), freeze("d")]
+    assert rest.next is None
+
+
+def test_those_that_hold_everywhere(store: Store):
+    add(store, window("c", everywhere=True), freeze("b", everywhere=True), window("a"))
+    found = store.read(lambda uow: uow.windows.everywhere())
+    assert found == [freeze("b", everywhere=True), window("c", everywhere=True)]
 
 
 def test_a_consumer_has_what_is_bound_to_it_and_what_holds_everywhere(store: Store):
@@ -95,6 +109,18 @@ def test_a_consumer_has_what_is_bound_to_it_and_what_holds_everywhere(store: Sto
     expected = Calendar(windows=(window().span,), freezes=(freeze().span, everywhere.span))
     assert calendar_of(host, theirs) == expected == calendar_of(host, [window("others"), *theirs])
     assert store.read(lambda uow: uow.windows.of(consumer())) == [everywhere]
+
+
+def test_consumers_are_counted_and_listed_by_what_is_bound_to_them(store: Store):
+    hosts = [consumer("c", windows=["nights"]), consumer("a", windows=["nights"]), consumer("b")]
+    store.write(lambda uow: [uow.consumers.add(each) for each in hosts])
+    counts = [store.read(lambda uow, n=n: uow.consumers.count(n)) for n in ("nights", "x", None)]
+    assert counts == [2, 0, 3]
+    where = ConsumerFilter(window="nights")
+    first = store.read(lambda uow: uow.consumers.page(where, None, 1))
+    rest = store.read(lambda uow: uow.consumers.page(where, first.next, 1))
+    assert first.items + rest.items == [hosts[1], hosts[0]]
+    assert rest.next is None
 
 
 def test_bound_to_follows_every_change_of_a_consumer(store: Store):

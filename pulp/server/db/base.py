@@ -17,7 +17,7 @@ from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.schedule import Schedule
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.user import IdempotencyRecord, RegistrationToken, Session, User
-from pulp.server.domain.window import NamedWindow
+from pulp.server.domain.window import NamedWindow, WindowRole
 
 T = TypeVar("T")
 
@@ -71,6 +71,7 @@ class ConsumerFilter:
     online: bool | None = None
     q: str = ""  # part of the id or display name, any case
     notes: dict[str, str] = field(default_factory=dict)
+    window: str | None = None  # a window or freeze that is bound to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,9 @@ class ConsumerRepository(Protocol):
     def bound_to(self, window: str) -> list[str]:
         """The ids of the consumers that have this window or freeze, ascending."""
 
+    def count(self, window: str | None) -> int:
+        """How many consumers have this window or freeze; None: how many there are."""
+
     def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
         """What the host's calendar says has changed; None: that of every host, in one statement."""
 
@@ -261,8 +265,11 @@ class WindowRepository(Protocol):
     def of(self, consumer: Consumer) -> list[NamedWindow]:
         """Those that are bound to the consumer and those that hold everywhere, by name."""
 
-    def page(self, after: str | None, limit: int) -> Page[NamedWindow]:
-        """By name."""
+    def everywhere(self) -> list[NamedWindow]:
+        """Those that hold for every consumer, by name."""
+
+    def page(self, role: WindowRole | None, after: str | None, limit: int) -> Page[NamedWindow]:
+        """Of this role or of both, by name."""
 
 
 class UnreadableRepository(Protocol):

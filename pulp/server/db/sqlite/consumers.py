@@ -39,6 +39,8 @@ GET = f"{_SELECT} WHERE id = ?"
 BY_UID = f"{_SELECT} WHERE uid = ?"
 UPDATE = f"UPDATE consumer SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:])}, search = ? WHERE id = ?"
 BOUND_TO = 'SELECT consumer_id FROM binding WHERE "window" = ? ORDER BY consumer_id'
+COUNT_BOUND = 'SELECT count(*) FROM binding WHERE "window" = ?'
+COUNT = "SELECT count(*) FROM consumer"
 RAISE_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1 WHERE id = ?"
 RAISE_EVERY_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1"
 TO_REPLAN = "SELECT id FROM consumer WHERE keep_plan > replanned ORDER BY id LIMIT ?"
@@ -93,6 +95,10 @@ class SqliteConsumers:
     def bound_to(self, window: str) -> list[str]:
         return [row[0] for row in self._db.rows(BOUND_TO, (window,))]
 
+    def count(self, window: str | None) -> int:
+        row = self._db.row(COUNT) if window is None else self._db.row(COUNT_BOUND, (window,))
+        return 0 if row is None else int(row[0])
+
     def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
         if consumer_ids is None:
             self._db.execute(RAISE_EVERY_KEEP_PLAN, ())
@@ -124,6 +130,9 @@ def _conditions(where: ConsumerFilter) -> tuple[list[str], list[Any]]:
     if where.q:
         conditions.append("instr(search, ?) > 0")
         values.append(where.q.casefold())
+    if where.window is not None:
+        conditions.append('id IN (SELECT consumer_id FROM binding WHERE "window" = ?)')
+        values.append(where.window)
     for key, value in where.notes.items():
         conditions.append(
             "EXISTS (SELECT 1 FROM json_each(notes) AS note WHERE note.key = ? AND note.value = ?)"

@@ -56,10 +56,16 @@ class SqliteWindows:
         sql = f"{_SELECT} WHERE {theirs} ORDER BY name"
         return [_window(row) for row in self._db.rows(sql, (names,))]
 
-    def page(self, after: str | None, limit: int) -> Page[NamedWindow]:
+    def everywhere(self) -> list[NamedWindow]:
+        rows = self._db.rows(f"{_SELECT} WHERE everywhere = 1 ORDER BY name")
+        return [_window(row) for row in rows]
+
+    def page(self, role: WindowRole | None, after: str | None, limit: int) -> Page[NamedWindow]:
         start = "" if after is None else cursors.decode(after, _CURSOR, str)[0]
-        sql = f"{_SELECT} WHERE name > ? ORDER BY name LIMIT ?"
-        found = [_window(row) for row in self._db.rows(sql, (start, limit + 1))]
+        roles = [each.value for each in WindowRole] if role is None else [role.value]
+        wanted = ", ".join("?" * len(roles))
+        sql = f"{_SELECT} WHERE name > ? AND role IN ({wanted}) ORDER BY name LIMIT ?"
+        found = [_window(row) for row in self._db.rows(sql, (start, *roles, limit + 1))]
         return cursors.page(found, limit, lambda last: cursors.encode(_CURSOR, last.name))
 
 
