@@ -76,7 +76,8 @@ class WindowRule(Struct, frozen=True, kw_only=True):
     """What was asked of a maintenance window beyond the one opening in TaskRecord.window (docs/windows.md).
 
     asked: a window's name, `next` for the host's next opening, "" for one given by its times. names: the windows and freezes that
-    `calendar` was made of; a change of one of them re-plans the task. cutoff_at: of the present opening. expected: ms.
+    `calendar` was made of; a change of one of them re-plans the task. cutoff_at, late: of the present opening; `late`: where its
+    grace is over. grace, expected: ms.
     """
 
     asked: str = ""
@@ -85,6 +86,7 @@ class WindowRule(Struct, frozen=True, kw_only=True):
     cutoff_at: int | None = None
     missed: Literal["miss", "next", "grace"] = "miss"
     grace: int = 0
+    late: int | None = None
     expected: int = 0
     predownload: bool = False
 
