@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from pulp.common.errors import PulpError
 from pulp.server.domain.consumer import Consumer, StoredProfile
 from pulp.server.domain.history import HistoryEvent, HistoryType
+from pulp.server.domain.package import Installation, Spread
 from pulp.server.domain.schedule import Schedule
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.user import IdempotencyRecord, RegistrationToken, Session, User
@@ -72,6 +73,16 @@ class ConsumerFilter:
     q: str = ""  # part of the id or display name, any case
     notes: dict[str, str] = field(default_factory=dict)
     window: str | None = None  # a window or freeze that is bound to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFilter:
+    """`name` is the whole name, or with `prefix` its beginning; version and arch are compared as text."""
+
+    name: str
+    prefix: bool = False
+    version: str | None = None
+    arch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +205,20 @@ class ConsumerRepository(Protocol):
 
     def profile(self, consumer_id: str) -> StoredProfile | None: ...
 
-    def save_profile(self, profile: StoredProfile) -> None: ...
+    def save_profile(self, profile: StoredProfile) -> None:
+        """PackageRepository knows of it too, in the same commit."""
+
+    def confirm_profile(self, consumer_id: str, hash_: str, at: int) -> bool:
+        """The profile with this hash still holds at this moment; False when another one is stored, or none."""
+
+
+class PackageRepository(Protocol):
+    """Which packages are on which hosts, as the stored profiles say."""
+
+    def page(self, where: PackageFilter, after: str | None, limit: int) -> Page[Installation]:
+        """By name, version (as text) and arch, within these by the time of the host's first profile."""
+
+    def spread(self, name: str) -> Spread: ...
 
 
 class UserRepository(Protocol):
@@ -325,6 +349,8 @@ class UnitOfWork(Protocol):
     def unreadable(self) -> UnreadableRepository: ...
     @property
     def schedules(self) -> ScheduleRepository: ...
+    @property
+    def packages(self) -> PackageRepository: ...
 
 
 class Store(Protocol):

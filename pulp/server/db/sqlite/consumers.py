@@ -12,6 +12,7 @@ import msgspec
 from pulp.server.db.base import Conflict, ConsumerFilter, Page
 from pulp.server.db.sqlite import cursors
 from pulp.server.db.sqlite.connection import Connection, Row
+from pulp.server.db.sqlite.packages import SqlitePackages
 from pulp.server.domain.consumer import AgentInfo, Consumer, StoredProfile
 
 _COLUMNS = (
@@ -48,8 +49,10 @@ SET_OFFLINE = "UPDATE consumer SET online = 0 WHERE online = 1"
 SAVE_PROFILE = """INSERT INTO profile (consumer_id, hash, at, packages) VALUES (?, ?, ?, ?)
     ON CONFLICT (consumer_id) DO UPDATE SET hash = excluded.hash, at = excluded.at, packages = excluded.packages"""
 PROFILE = "SELECT consumer_id, hash, at, packages FROM profile WHERE consumer_id = ?"
+CONFIRM_PROFILE = "UPDATE profile SET at = ? WHERE consumer_id = ? AND hash = ?"
 
 _CURSOR = "consumers"
+NO_PACKAGES = b"[]"
 
 _encode = msgspec.json.encode
 _strings = msgspec.json.Decoder(list[str]).decode
@@ -60,6 +63,7 @@ _agent = msgspec.json.Decoder(AgentInfo).decode
 class SqliteConsumers:
     def __init__(self, db: Connection) -> None:
         self._db = db
+        self._packages = SqlitePackages(db)
 
     def add(self, consumer: Consumer) -> None:
         self._db.execute(INSERT, (consumer.id, *_values(consumer)))
@@ -80,7 +84,10 @@ class SqliteConsumers:
     def remove(self, consumer_id: str) -> None:
         """Its profile goes with it, its history stays."""
         self._db.execute("DELETE FROM consumer WHERE id = ?", (consumer_id,))
-        self._db.execute("DELETE FROM profile WHERE consumer_id = ?", (consumer_id,))
+        profile = self.profile(consumer_id)
+        if profile is not None:
+            self._packages.remove(consumer_id, profile.packages)
+            self._db.execute("DELETE FROM profile WHERE consumer_id = ?", (consumer_id,))
 
     def page(self, where: ConsumerFilter, after: str | None, limit: int) -> Page[Consumer]:
         start = "" if after is None else cursors.decode(after, _CURSOR, str)[0]
@@ -116,9 +123,16 @@ class SqliteConsumers:
         return StoredProfile(consumer_id=row[0], hash=row[1], at=row[2], packages=row[3])
 
     def save_profile(self, profile: StoredProfile) -> None:
+        stored = self.profile(profile.consumer_id)
+        before = stored.packages if stored else NO_PACKAGES
+        if stored is None or before != profile.packages:
+            self._packages.replace(profile.consumer_id, before, profile.packages)
         self._db.execute(
             SAVE_PROFILE, (profile.consumer_id, profile.hash, profile.at, profile.packages)
         )
+
+    def confirm_profile(self, consumer_id: str, hash_: str, at: int) -> bool:
+        return self._db.changed(CONFIRM_PROFILE, (at, consumer_id, hash_)) == 1
 
 
 def _conditions(where: ConsumerFilter) -> tuple[list[str], list[Any]]:

@@ -8,6 +8,7 @@ from pulp.server.db.base import StoreError, TaskChange
 from pulp.server.db.sqlite.connection import Connection
 from pulp.server.db.sqlite.consumers import SqliteConsumers
 from pulp.server.db.sqlite.history import SqliteHistory
+from pulp.server.db.sqlite.packages import SqlitePackages
 from pulp.server.db.sqlite.requests import SqliteIdempotency, SqliteUnreadable
 from pulp.server.db.sqlite.schedules import SqliteSchedules
 from pulp.server.db.sqlite.tasks import SqliteTasks
@@ -29,6 +30,7 @@ class SqliteUnit:
         self.windows = SqliteWindows(db)
         self.unreadable = SqliteUnreadable(db)
         self.schedules = SqliteSchedules(db)
+        self.packages = SqlitePackages(db)
 
     def begin(self) -> None:
         """Before each job."""

@@ -13,6 +13,7 @@ from pulp.server.db.sqlite.migrations import (
     m0003_schedule,
     m0004_window,
     m0005_rule,
+    m0006_package,
 )
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ STEPS: tuple[str, ...] = (
     m0003_schedule.SQL,
     m0004_window.SQL,
     m0005_rule.SQL,
+    m0006_package.SQL,
 )
 """Step n (counted from 1) leads from `PRAGMA user_version` n - 1 to n."""
 
