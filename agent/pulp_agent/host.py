@@ -9,6 +9,12 @@ from pathlib import Path
 
 from pulp_agent.events import Instant
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID_OF_FIRST = Path("/proc/1/root/proc/sys/kernel/random/boot_id")
+_FIRST_SECONDS = 60.0
+"""By then every kernel has started its process 1."""
+_START_FIELD = 22 - 3
+"""`starttime` among what follows the name in /proc/PID/stat (proc(5) counts from 1, and the name is number 2)."""
 _ZONEINFO = "zoneinfo/"
 
 
@@ -18,12 +24,34 @@ def instant() -> Instant:
     return Instant(time.time_ns() // 1_000_000, mono // 1_000_000)
 
 
-def boot_id() -> str:
-    """Differs after each start of the host; empty where the kernel does not tell."""
+def boot_id(file: Path | None = None) -> str:
+    """Differs after each start of the host; empty where nothing tells. `file`: what tells it instead of the kernel.
+
+    A container may have an id of its own laid over the kernel's. A service whose sandbox has a /proc of its own does not see
+    that, so process 1 is asked for its view. Where a container has none, the start of its process 1 tells its starts apart.
+    """
+    views = (_BOOT_ID_OF_FIRST, _BOOT_ID) if file is None else (file,)
+    told = next(filter(None, map(_text, views)), "")
+    late = started() > _FIRST_SECONDS and file is None
+    return f"{told}.{started():.2f}" if told and late else told
+
+
+def _text(path: Path) -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return path.read_text().strip()
     except OSError:
         return ""
+
+
+def started() -> float:
+    """Seconds from the start of the kernel to that of process 1: about none, but in a container."""
+    fields = _text(Path("/proc/1/stat")).rpartition(")")[2].split()
+    return int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def booted_at() -> float:
+    """When the host was started (s UTC)."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + started()
 
 
 def timezone() -> str:

@@ -370,7 +370,17 @@ def test_a_package_broken_before_fails_only_those_who_ask_for_it(host: Host) -> 
 
 def test_need_of_a_restart_is_told(host: Host) -> None:
     assert not host.install("demo").reboot_needed
-    assert host.install("demoreboot").reboot_needed
+    result = host.install("demoreboot")
+    assert result.reboot_needed
+    assert result.reboot_reasons == ["demoreboot"]
+    assert not result.rebooting, "only where the policy says so"
+
+
+@pytest.mark.parametrize("wish", ["if_needed", "always"])
+def test_a_restart_follows_where_the_policy_says_so(host: Host, wish: Any) -> None:
+    assert host.install("demo", reboot=wish).rebooting == (wish == "always")
+    assert not host.install("demoreboot", reboot=wish, dry_run=True).rebooting
+    assert host.install("demoreboot", reboot=wish).rebooting
 
 
 def test_profile_lists_what_is_installed_and_its_hash_follows(host: Host) -> None:

@@ -5,15 +5,18 @@ Imported in jobs' processes, and once for `methods` in a process that has ended 
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from msgspec import Raw, Struct
 
 from pulp.rmi.errors import Unsupported
-from pulp.rmi.interfaces import INFO, METHODS, PING, REBOOT, Method
+from pulp.rmi.interfaces import INFO, METHODS, PING, REBOOT, RESTART, Method
 from pulp.rmi.versions import ARGS_VERSIONS, newest
 from pulp_agent.handlers import packages, system
 from pulp_agent.handlers.base import Handler, HandlerError
 from pulp_agent.handlers.packages import Settings
+from pulp_agent.handlers.restart import restart
 
 _SYSTEM: dict[Method, Handler] = {INFO: system.info, REBOOT: system.reboot}
 """Ping is answered by the core itself."""
@@ -21,7 +24,7 @@ _SYSTEM: dict[Method, Handler] = {INFO: system.info, REBOOT: system.reboot}
 
 def methods() -> dict[tuple[str, int], Method]:
     """What this host offers."""
-    paths = {m.path for m in (PING, *_SYSTEM, *packages.handlers())}
+    paths = {m.path for m in (PING, RESTART, *_SYSTEM, *packages.handlers())}
     return {key: m for key, m in METHODS.items() if m.path in paths}
 
 
@@ -35,6 +38,8 @@ def resolve(path: str, version: int, args: Raw, settings: Settings) -> tuple[Han
 
 
 def _handler(method: Method, settings: Settings) -> Handler:
+    if method is RESTART:
+        return partial(restart, settings)
     handler = _SYSTEM.get(method) or packages.handlers(settings).get(method)
     if handler is None:
         raise HandlerError("unsupported", f"This host has nothing that can do {method.path}.")

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from pulp.rmi import interfaces
 from pulp.rmi.interfaces import (
@@ -33,7 +33,7 @@ from pulp_agent.handlers.packages.execution import execute
 from pulp_agent.handlers.packages.run import Run
 from pulp_agent.handlers.packages.updates import available
 
-__all__ = ["AptSettings", "DnfSettings", "Settings", "detect", "handlers"]
+__all__ = ["AptSettings", "DnfSettings", "Settings", "detect", "handlers", "reboot_reasons"]
 
 Settings = AptSettings | DnfSettings
 """Their type says which package system is meant."""
@@ -111,7 +111,24 @@ def _update_all(settings: Settings, args: UpdateAllArgs, job: Job) -> PackagesRe
 
 def _execute(settings: Settings, request: Request, job: Job) -> PackagesResult:
     with _backend(settings) as backend:
-        return execute(backend, request, _run(settings, job))
+        done = execute(backend, request, _run(settings, job))
+    return replace(done, rebooting=_restarts(request, done))
+
+
+def _restarts(request: Request, done: PackagesResult) -> bool:
+    """Whether the work that has succeeded is followed by a restart of the host."""
+    if request.dry_run:
+        return False
+    wish = request.policy.reboot
+    return wish == "always" or (wish == "if_needed" and done.reboot_needed)
+
+
+def reboot_reasons(settings: Settings) -> list[str]:
+    """What takes effect only with a restart of the host, as its package system knows it now."""
+    if not handlers(settings):
+        return []
+    with _backend(settings) as backend:
+        return backend.reboot_reasons(())
 
 
 def _run(settings: Settings, job: Job) -> Run:

@@ -151,4 +151,6 @@ class Backend(Protocol):
     def config_files(self, mark: int) -> list[ConfigFile]:
         """What was decided about changed configuration files since `mark`."""
 
-    def reboot_needed(self, changes: Sequence[Change]) -> bool: ...
+    def reboot_reasons(self, changes: Sequence[Change]) -> list[str]:
+        """What takes effect only with a restart of the host: packages, or sentences. Empty: it needs none. `changes`: what
+        was just done, if anything."""

@@ -230,6 +230,7 @@ class Execution:
 
     def _account(self, changes: Sequence[Change], after: State) -> PackagesResult:
         backend, planner = self._backend, self._planner
+        reboot_reasons = backend.reboot_reasons(changes)
         return PackagesResult(
             backend=backend.name,
             changed=changed(self._record.before, after),
@@ -239,7 +240,8 @@ class Execution:
             config_files=backend.config_files(self._record.history_mark),
             scripts_failed=sorted(self._errors),
             repaired=self._repaired,
-            reboot_needed=backend.reboot_needed(changes),
+            reboot_needed=bool(reboot_reasons),
+            reboot_reasons=reboot_reasons,
             phases=self._run.phases,
             log=self._run.log_text(),
         )

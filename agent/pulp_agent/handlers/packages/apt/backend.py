@@ -81,8 +81,8 @@ class AptBackend:
     def config_files(self, mark: int) -> list[ConfigFile]:
         return dpkg.config_files(self._config, mark)
 
-    def reboot_needed(self, changes: Sequence[Change]) -> bool:
-        return reboot.reboot_needed(changes, self._settings.root, self._env)
+    def reboot_reasons(self, changes: Sequence[Change]) -> list[str]:
+        return reboot.reboot_reasons(changes, self._settings.root, self._env)
 
     # --- before the commit ---
 

@@ -110,9 +110,9 @@ class DnfBackend:
     def config_files(self, mark: int) -> list[ConfigFile]:
         return msgspec.convert(self._runner.ask("config_files", since=mark), list[ConfigFile])
 
-    def reboot_needed(self, changes: Sequence[Change]) -> bool:
+    def reboot_reasons(self, changes: Sequence[Change]) -> list[str]:
         """By what came since the host was started, as needs-restarting does it."""
-        return bool(self._runner.ask("reboot"))
+        return [str(name) for name in self._runner.ask("reboot")]
 
     # --- before the commit ---
 
