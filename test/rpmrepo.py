@@ -156,6 +156,44 @@ def _advised(nvr: str) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A package group of the comps file; the packages by their names."""
+
+    id: str
+    mandatory: Sequence[str] = ()
+    default: Sequence[str] = ()
+    optional: Sequence[str] = ()
+
+    def xml(self) -> str:
+        kinds = {"mandatory": self.mandatory, "default": self.default, "optional": self.optional}
+        packages = "".join(
+            f'<packagereq type="{kind}">{name}</packagereq>'
+            for kind, names in kinds.items()
+            for name in names
+        )
+        return (
+            f"<group><id>{self.id}</id><name>{self.id.title()}</name><description>Demo.</description>"
+            f"<default>false</default><uservisible>true</uservisible>"
+            f"<packagelist>{packages}</packagelist></group>"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A group of groups of the comps file."""
+
+    id: str
+    groups: Sequence[str]
+
+    def xml(self) -> str:
+        listed = "".join(f"<groupid>{group}</groupid>" for group in self.groups)
+        return (
+            f"<environment><id>{self.id}</id><name>{self.id}</name><description>Demo.</description>"
+            f"<display_order>1</display_order><grouplist>{listed}</grouplist></environment>"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """A repository in a folder, `stable` to its hosts."""
@@ -179,12 +217,21 @@ class Repository:
         """Write the metadata anew."""
         run("createrepo_c", "-q", "--update", "--keep-all-metadata", str(self.path), home=self.path)
         if advisories:
-            with tempfile.TemporaryDirectory(prefix="pulp-updateinfo-") as folder:
-                file = Path(folder, "updateinfo.xml")
-                body = "".join(advisory.xml() for advisory in advisories)
-                file.write_text(f'<?xml version="1.0"?>\n<updates>{body}</updates>\n')
-                data = str(self.path / "repodata")
-                run("modifyrepo_c", "--mdtype=updateinfo", str(file), data, home=self.path)
+            self._add("updateinfo", "updates", advisories)
+
+    def set_groups(self, *groups: Group | Environment) -> None:
+        """Make these the repository's only ones."""
+        self.index()  # the files may be linked with the model's, and are edited in place below
+        self._add("group", "comps", groups)
+
+    def _add(self, kind: str, tag: str, parts: Sequence[Advisory | Group | Environment]) -> None:
+        """A further file of the metadata."""
+        with tempfile.TemporaryDirectory(prefix="pulp-metadata-") as folder:
+            file = Path(folder, f"{kind}.xml")
+            body = "".join(part.xml() for part in parts)
+            file.write_text(f'<?xml version="1.0"?>\n<{tag}>{body}</{tag}>\n')
+            data = str(self.path / "repodata")
+            run("modifyrepo_c", f"--mdtype={kind}", str(file), data, home=self.path)
 
 
 _GATE = """echo run >> /run/demogate.runs
@@ -231,6 +278,13 @@ DEMO_ADVISORIES = (
 )
 
 
+DEMO_GROUPS = (
+    Group(id="demoserver", mandatory=["demo"], default=["democonf"], optional=["demofat"]),
+    Group(id="demotools", mandatory=["demo00", "no-such-package"], default=["demo01"]),
+    Environment(id="demoworld", groups=["demoserver", "demotools"]),
+)
+
+
 @functools.cache
 def _models() -> tuple[Path, Path]:
     """The demo repository and an empty root, built once for this process."""
@@ -238,6 +292,7 @@ def _models() -> tuple[Path, Path]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     repository = Repository(folder / "repository")
     repository.publish(*demo_packages(), advisories=DEMO_ADVISORIES)
+    repository.set_groups(*DEMO_GROUPS)
     root = folder / "root"
     _make_model_root(root, repository)
     return repository.path, root

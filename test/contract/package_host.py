@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,8 +22,16 @@ from pulp_agent.handlers.packages import Settings
 from pulp_agent.handlers.packages.processes import Process, Session
 
 from pulp.rmi import interfaces
-from pulp.rmi.interfaces import Method, NoArgs, PackagesArgs, PackageSpec, Policy, UpdateAllArgs
-from pulp.rmi.reports import UpdatesArgs
+from pulp.rmi.interfaces import (
+    GroupArgs,
+    Method,
+    NoArgs,
+    PackagesArgs,
+    PackageSpec,
+    Policy,
+    UpdateAllArgs,
+)
+from pulp.rmi.reports import GroupsArgs, UpdatesArgs
 
 DEADLINE = 60.0  # s; a wait that takes longer has failed
 
@@ -135,6 +143,21 @@ class Host:
     ) -> Any:
         args = UpdateAllArgs(security_only=security_only, dry_run=dry_run, policy=Policy(**policy))
         return self._call(interfaces.UPDATE_ALL, args, self.job())
+
+    def install_group(self, *groups: str, **options: Any) -> Any:
+        return self._change_groups(interfaces.INSTALL_GROUP, groups, **options)
+
+    def remove_group(self, *groups: str, **options: Any) -> Any:
+        return self._change_groups(interfaces.REMOVE_GROUP, groups, **options)
+
+    def _change_groups(
+        self, method: Method, groups: Sequence[str], *, dry_run: bool = False, **policy: Any
+    ) -> Any:
+        args = GroupArgs(groups=list(groups), dry_run=dry_run, policy=Policy(**policy))
+        return self._call(method, args, self.job())
+
+    def groups(self, *, refresh: bool = False) -> Any:
+        return self._call(interfaces.GROUPS, GroupsArgs(refresh=refresh), self.job())
 
     def updates(self, *, refresh: bool = False, job: PackageJob | None = None) -> Any:
         return self._call(interfaces.UPDATES, UpdatesArgs(refresh=refresh), job or self.job())

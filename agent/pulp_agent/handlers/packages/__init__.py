@@ -14,6 +14,7 @@ from msgspec.structs import astuple, replace
 
 from pulp.rmi import interfaces
 from pulp.rmi.interfaces import (
+    GroupArgs,
     Method,
     NoArgs,
     PackagesArgs,
@@ -22,16 +23,17 @@ from pulp.rmi.interfaces import (
     UpdateAllArgs,
 )
 from pulp.rmi.messages import InstalledPackage
-from pulp.rmi.reports import UpdatesArgs, UpdatesResult
+from pulp.rmi.reports import GroupsArgs, GroupsResult, UpdatesArgs, UpdatesResult
 from pulp_agent.handlers.base import Handler, Job
 from pulp_agent.handlers.packages.apt.backend import AptBackend
 from pulp_agent.handlers.packages.apt.settings import AptSettings
-from pulp_agent.handlers.packages.base import Backend, Operation, Request
+from pulp_agent.handlers.packages.base import Ability, Backend, Operation, Request
 from pulp_agent.handlers.packages.dnf.backend import DnfBackend
 from pulp_agent.handlers.packages.dnf.settings import DnfSettings
 from pulp_agent.handlers.packages.execution import execute
+from pulp_agent.handlers.packages.policy import check_abilities
 from pulp_agent.handlers.packages.run import Run
-from pulp_agent.handlers.packages.updates import available
+from pulp_agent.handlers.packages.updates import available, provide_metadata
 
 __all__ = ["AptSettings", "DnfSettings", "Settings", "detect", "handlers", "reboot_reasons"]
 
@@ -46,6 +48,10 @@ _NAMED = {
     interfaces.INSTALL: Operation.INSTALL,
     interfaces.UPDATE: Operation.UPDATE,
     interfaces.REMOVE: Operation.REMOVE,
+}
+_GROUPED = {
+    interfaces.INSTALL_GROUP: Operation.INSTALL_GROUP,
+    interfaces.REMOVE_GROUP: Operation.REMOVE_GROUP,
 }
 
 
@@ -72,9 +78,12 @@ def handlers(settings: Settings | None = None) -> dict[Method, Handler]:
     table: dict[Method, Handler] = {
         method: partial(_change_named, settings, operation) for method, operation in _NAMED.items()
     }
+    for method, operation in _GROUPED.items():
+        table[method] = partial(_change_groups, settings, operation)
     table[interfaces.UPDATE_ALL] = partial(_update_all, settings)
     table[interfaces.PROFILE] = partial(_profile, settings)
     table[interfaces.UPDATES] = partial(_updates, settings)
+    table[interfaces.GROUPS] = partial(_groups, settings)
     return table
 
 
@@ -93,6 +102,18 @@ def _change_named(
     request = Request(
         operation=operation,
         packages=tuple(args.packages),
+        policy=args.policy,
+        dry_run=args.dry_run,
+    )
+    return _execute(settings, request, job)
+
+
+def _change_groups(
+    settings: Settings, operation: Operation, args: GroupArgs, job: Job
+) -> PackagesResult:
+    request = Request(
+        operation=operation,
+        groups=tuple(args.groups),
         policy=args.policy,
         dry_run=args.dry_run,
     )
@@ -138,6 +159,14 @@ def _run(settings: Settings, job: Job) -> Run:
 def _updates(settings: Settings, args: UpdatesArgs, job: Job) -> UpdatesResult:
     with _backend(settings) as backend:
         return available(backend, _run(settings, job), refresh=args.refresh)
+
+
+def _groups(settings: Settings, args: GroupsArgs, job: Job) -> GroupsResult:
+    with _backend(settings) as backend:
+        check_abilities(backend.lacks, Ability.GROUPS)
+        run = _run(settings, job)
+        provide_metadata(backend, run, refresh=args.refresh)
+        return GroupsResult(backend=backend.name, groups=backend.groups(run))
 
 
 def _profile(settings: Settings, _args: NoArgs, _job: Job) -> ProfileResult:

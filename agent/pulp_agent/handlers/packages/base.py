@@ -6,7 +6,7 @@ and the judgement of what was done are the same for all and live in `execution`,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +21,7 @@ from pulp.rmi.interfaces import (
     PackageSpec,
     Policy,
 )
+from pulp.rmi.reports import Group
 from pulp_agent.handlers.base import HandlerError
 
 if TYPE_CHECKING:
@@ -32,14 +33,28 @@ class Operation(Enum):
     UPDATE = "update"
     REMOVE = "remove"
     UPDATE_ALL = "update_all"
+    INSTALL_GROUP = "install_group"
+    REMOVE_GROUP = "remove_group"
+
+    @property
+    def removes(self) -> bool:
+        return self in (Operation.REMOVE, Operation.REMOVE_GROUP)
+
+
+class Ability(Enum):
+    """What not every package system has."""
+
+    GROUPS = "groups"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was asked for. `packages` is empty for UPDATE_ALL, which alone knows `security_only`."""
+    """What was asked for. `packages` is for the operations on named packages and `groups` for those on groups; UPDATE_ALL alone
+    knows `security_only`."""
 
     operation: Operation
     packages: tuple[PackageSpec, ...] = ()
+    groups: tuple[str, ...] = ()
     policy: Policy = DEFAULT_POLICY
     dry_run: bool = False
     security_only: bool = False
@@ -76,6 +91,8 @@ class Plan:
     kept_back: tuple[KeptBack, ...] = ()
     replaced: frozenset[Key] = frozenset()
     """Removals that need no leave: the packages' makers say that a planned one stands in for them (rpm's Obsoletes)."""
+    records: bool = False
+    """The package system has something to write down even if no package changes: that a group is installed, or no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +126,10 @@ class Backend(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def lacks(self) -> Mapping[Ability, str]:
+        """What this package system does not have, each with the sentence that refuses it and says what to do instead."""
+
     def key(self, spec: PackageSpec) -> Key:
         """Where `spec` stands in a State; without an architecture it means the host's own."""
 
@@ -120,6 +141,10 @@ class Backend(Protocol):
 
     def has_metadata(self) -> bool:
         """Whether the host has repository metadata to plan with, be it old."""
+
+    def groups(self, run: Run) -> list[Group]:
+        """The package groups that the repositories have or that are installed, by what is known of the repositories. Not
+        called where `lacks` has GROUPS."""
 
     def settle(self, run: Run) -> None:
         """Wait until nothing runs any more of what an earlier process of this execution started."""

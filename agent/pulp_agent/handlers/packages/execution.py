@@ -10,10 +10,10 @@ from pulp.common.failpoints import failpoint
 from pulp.rmi.interfaces import Change, PackagesResult
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages import record as records
-from pulp_agent.handlers.packages.base import Backend, Operation, Report, Request, State
+from pulp_agent.handlers.packages.base import Backend, Report, Request, State
 from pulp_agent.handlers.packages.changes import changed, unmet, verify
 from pulp_agent.handlers.packages.planning import Planner
-from pulp_agent.handlers.packages.policy import name_list
+from pulp_agent.handlers.packages.policy import abilities, check_abilities, name_list
 from pulp_agent.handlers.packages.record import Record
 from pulp_agent.handlers.packages.run import Run
 from pulp_agent.handlers.packages.verdict import failure
@@ -25,6 +25,7 @@ def execute(backend: Backend, request: Request, run: Run) -> PackagesResult:
     """Do what `request` asks for. Every `HandlerError` carries the PackagesResult of what was done all the same."""
     try:
         with _disk_errors():
+            check_abilities(backend.lacks, *abilities(request))
             if request.dry_run:
                 return _simulate(backend, request, run)
             if run.job.resumed:
@@ -110,7 +111,7 @@ class Execution:
             self._run.begin_commit()
         self._repair()
         self._run.check()
-        if self._request.operation is not Operation.REMOVE and not self._run.committed:
+        if not (self._request.operation.removes or self._run.committed):
             self._planner.refresh()
         for _ in range(_COMMITS):
             report = self._transaction()

@@ -65,7 +65,7 @@ class Planner:
             self.planned = merge(self._begun, changes, state)
             self.kept_back = plan.kept_back
             check_policy(plan, request, state)
-        return bool(changes)
+        return bool(changes) or plan.records
 
     def begin(self) -> None:
         """The plan is being carried out: what it says counts as this execution's own from now on."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from pulp.rmi.interfaces import Change, PackageSpec
 from pulp_agent.handlers.base import HandlerError
-from pulp_agent.handlers.packages.base import Key, NotFound, Operation, Plan, Request, State
+from pulp_agent.handlers.packages.base import (
+    Ability,
+    Key,
+    NotFound,
+    Operation,
+    Plan,
+    Request,
+    State,
+)
 from pulp_agent.handlers.packages.changes import expected, unmet
 
 _NAMED = 10  # names in a sentence; the whole list is in the details
@@ -41,6 +49,18 @@ def check_arguments(request: Request) -> None:
     versions = [spelled(spec) for spec in request.packages if spec.version]
     if request.operation is Operation.REMOVE and versions:
         raise HandlerError("unsupported", f"a removal takes no version: {name_list(versions)}")
+
+
+def check_abilities(lacks: Mapping[Ability, str], *wanted: Ability) -> None:
+    """Raises `unsupported` with the package system's own sentence."""
+    for ability in wanted:
+        if ability in lacks:
+            raise HandlerError("unsupported", lacks[ability])
+
+
+def abilities(request: Request) -> list[Ability]:
+    """What the request asks for that not every package system has."""
+    return [Ability.GROUPS] if request.groups else []
 
 
 def check_policy(plan: Plan, request: Request, state: State) -> None:

@@ -22,15 +22,20 @@ _FIXES = Request(operation=Operation.UPDATE_ALL, policy=Policy(allow_held=True),
 
 
 def available(backend: Backend, run: Run, *, refresh: bool) -> UpdatesResult:
-    """By what the host knows of its repositories; it asks them first when it knows nothing, or on `refresh`."""
-    if refresh or not backend.has_metadata():
-        Planner(backend, _PLAIN, run).refresh()
+    """By what the host knows of its repositories."""
+    provide_metadata(backend, run, refresh=refresh)
     state = backend.state()
     with run.phase("plan"):
         plain, lifted, fixes = (
             backend.plan(request, state, run) for request in (_PLAIN, _LIFTED, _FIXES)
         )
     return UpdatesResult(backend=backend.name, updates=_told(state, plain, lifted, fixes))
+
+
+def provide_metadata(backend: Backend, run: Run, *, refresh: bool) -> None:
+    """Ask the repositories on `refresh`, or when nothing is known of them. With those that do not answer the old must do."""
+    if refresh or not backend.has_metadata():
+        Planner(backend, _PLAIN, run).refresh()
 
 
 def _told(state: State, plain: Plan, lifted: Plan, fixes: Plan) -> list[Update]:

@@ -11,6 +11,7 @@ from functools import cached_property
 import msgspec
 
 from pulp.rmi.interfaces import Change, ConfigFile, PackageSpec
+from pulp.rmi.reports import Group
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.apt import config, dpkg, plan, reboot
 from pulp_agent.handlers.packages.apt.command import (
@@ -21,11 +22,13 @@ from pulp_agent.handlers.packages.apt.command import (
     transaction,
     word,
 )
+from pulp_agent.handlers.packages.apt.lacks import LACKS
 from pulp_agent.handlers.packages.apt.preferences import security_preferences
 from pulp_agent.handlers.packages.apt.runner import Runner
 from pulp_agent.handlers.packages.apt.settings import AptSettings
 from pulp_agent.handlers.packages.apt.text import problem
 from pulp_agent.handlers.packages.base import (
+    Ability,
     Key,
     NotFound,
     Operation,
@@ -47,6 +50,7 @@ class AptBackend:
     """`base.Backend` for Debian and its like. Make a new one for each call: it remembers apt's configuration."""
 
     name = "apt"
+    lacks = LACKS
 
     def __init__(self, settings: AptSettings) -> None:
         self._settings = settings
@@ -67,6 +71,9 @@ class AptBackend:
 
     def inventory(self) -> list[PackageState]:
         return list(self.state().values())
+
+    def groups(self, run: Run) -> list[Group]:
+        raise HandlerError("unsupported", LACKS[Ability.GROUPS])
 
     def has_metadata(self) -> bool:
         lists = self._config.lists

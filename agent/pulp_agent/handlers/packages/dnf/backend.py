@@ -12,11 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from pulp.rmi.interfaces import Change, ConfigFile, KeptBack, PackageSpec
+from pulp.rmi.reports import Group
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.base import (
+    Ability,
     Key,
     NotFound,
-    Operation,
     PackageState,
     Plan,
     Report,
@@ -45,12 +46,14 @@ class _Change(Struct, frozen=True):
     security: bool
     repo: str
     replaced: bool
+    requested: bool
     from_: str | None = msgspec.field(name="from", default=None)
 
 
 class _Planned(Struct, frozen=True):
     changes: list[_Change]
     kept_back: list[KeptBack]
+    records: bool
 
 
 class _State(Struct, frozen=True):
@@ -62,6 +65,7 @@ class DnfBackend:
     """`base.Backend` for RHEL and its like (dnf4). Make a new one for each call, and close it."""
 
     name = "dnf"
+    lacks: Mapping[Ability, str] = {}
 
     def __init__(self, settings: DnfSettings) -> None:
         self._settings = settings
@@ -97,6 +101,11 @@ class DnfBackend:
 
     def _read(self) -> _State:
         return msgspec.convert(self._runner.ask("state"), _State)
+
+    def groups(self, run: Run) -> list[Group]:
+        limit = self._settings.plan_timeout
+        told = self._runner.stoppable("groups", run, phase="plan", limit=limit)
+        return msgspec.convert(told, list[Group])
 
     def has_metadata(self) -> bool:
         return bool(self._runner.ask("has_metadata"))
@@ -140,6 +149,7 @@ class DnfBackend:
             changes={change.key: _change(change, asked) for change in planned.changes},
             kept_back=tuple(planned.kept_back),
             replaced=frozenset(change.key for change in planned.changes if change.replaced),
+            records=planned.records,
         )
 
     def download(self, request: Request, run: Run) -> None:
@@ -182,6 +192,7 @@ def _order(request: Request) -> dict[str, Any]:
             {"name": spec.name, "version": spec.version, "arch": spec.arch}
             for spec in request.packages
         ],
+        "groups": list(request.groups),
         "policy": {
             field: getattr(request.policy, field) for field in request.policy.__struct_fields__
         },
@@ -192,7 +203,7 @@ def _order(request: Request) -> dict[str, Any]:
 
 def _check_names(request: Request) -> None:
     """The worker looks names up as they are, never as patterns; what can be no name is told as such all the same."""
-    if request.operation is Operation.REMOVE:
+    if request.operation.removes:
         return
     wrong = [spec.name for spec in request.packages if not _NAME.fullmatch(spec.name)]
     if wrong:
@@ -206,7 +217,7 @@ def _change(told: _Change, asked: frozenset[Key]) -> Change:
         action=told.action,
         from_=told.from_,
         to=told.to,
-        requested=told.key in asked,
+        requested=told.requested or told.key in asked,
         automatic=told.automatic,
         security=told.security,
         repo=told.repo,

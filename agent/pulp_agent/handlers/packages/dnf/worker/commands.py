@@ -12,7 +12,7 @@ import dnf.exceptions
 import dnf.lock
 import hawkey
 
-from . import config_files, telling
+from . import config_files, groups, telling
 from .holds import Holds
 from .host import Host
 from .link import Link, log
@@ -28,6 +28,7 @@ class Commands(Orders):
     def __init__(self, host: Host, link: Link) -> None:
         super().__init__(host, link)
         self._host = host
+        self.table["groups"] = self._groups
 
     # --- reading ---
 
@@ -71,7 +72,15 @@ class Commands(Orders):
             planning.resolve()
             told = telling.changes(planning)
             planned = {change["key"] for change in told}
-            return {"changes": told, "kept_back": telling.kept_back(planning, planned)}
+            return {
+                "changes": told,
+                "kept_back": telling.kept_back(planning, planned),
+                "records": planning.records,
+            }
+
+    def _groups(self, _: Order) -> Any:
+        with self._host.cached_base() as base:
+            return groups.listed(base)
 
     def _download(self, order: Order) -> None:
         with self._host.cached_base() as base:
@@ -96,7 +105,7 @@ class Commands(Orders):
             planning.resolve()
             told = telling.changes(planning)
             check_unchanged(order["changes"], told)
-            if told:
+            if told or planning.records:
                 self._transact(base, order)
         if order["policy"]["allow_held"]:
             self._hold({"names": [change["name"] for change in told]})

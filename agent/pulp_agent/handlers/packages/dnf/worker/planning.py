@@ -9,6 +9,7 @@ import dnf.selector
 import dnf.subject
 import hawkey
 
+from . import groups
 from .host import Host
 from .refused import Refused
 from .wants import missing, missing_version, spelled
@@ -28,6 +29,11 @@ class Planning:
         self.held = {p["name"] for p in host.state()["packages"].values() if p["held"]}
         self.garbage: set[str] = set()
         """Keys of the packages that nothing needs any more and that are removed for it."""
+        self.records = False
+        """Whether dnf has something to write down about groups, be there packages to change or not."""
+        self.members = groups.members(base, order["groups"]) if order["groups"] else set()
+        """Names of the packages of the groups that are asked for."""
+        self.removal = order["operation"] in ("remove", "remove_group")
 
     def resolve(self) -> None:
         """Raises `dependency`, or `not-found` with names."""
@@ -47,8 +53,13 @@ class Planning:
                 raise
             self._tell_holds()
         else:
-            if any(spec["name"] in self.held for spec in self.order["packages"]):
+            if self.held.intersection(self._named()):
                 self._tell_holds()
+
+    def _named(self) -> set[str]:
+        """What is to be changed by its name, or goes with its group. A group's installation leaves alone what is held."""
+        names = {spec["name"] for spec in self.order["packages"]}
+        return names | self.members if self.removal else names
 
     def _tell_holds(self) -> None:
         """Plan without the holds, so that the policy refuses by name what is on hold and would have to change."""
@@ -59,11 +70,10 @@ class Planning:
         if lift:
             self._lift()
         self._mark()
-        removal = self.order["operation"] == "remove"
         try:
-            self.base.resolve(allow_erasing=removal)
+            self.base.resolve(allow_erasing=self.removal)
         except dnf.exceptions.DepsolveError:
-            if removal or not self.order["allow_erasing"]:
+            if self.removal or not self.order["allow_erasing"]:
                 raise
             self.base.reset(goal=True)
             self._mark()
@@ -87,6 +97,10 @@ class Planning:
             self._mark_removals()
         elif operation == "update_all":
             self._mark_updates()
+        elif operation == "install_group":
+            self.records = groups.mark_installation(self.base, self.order["groups"])
+        elif operation == "remove_group":
+            self.records = groups.mark_removal(self.base, self.order["groups"])
         else:
             self._mark_named()
         if self.policy["autoremove"]:

@@ -54,6 +54,7 @@ def _change(planning: Planning, item: Any, fixes: set[str]) -> dict[str, Any]:
         "automatic": garbage if removal else item.reason in _AUTOMATIC,
         "security": not removal and str(package) in fixes,
         "repo": "" if removal else package.reponame,
+        "requested": package.name in planning.members,
         "replaced": item.action == history.TransactionItemAction_OBSOLETED,
     }
 
