@@ -17,6 +17,7 @@ from pulp.crypto.ca import Authority
 from pulp.crypto.keys import make_csr, new_key
 from pulp.server.api.consumer import ConsumerApi
 from pulp.server.api.history import ConsumerHistoryApi
+from pulp.server.api.installed import PackageApi
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.passwords import Passwords
 from pulp.server.api.ports import AgentProfile
@@ -143,6 +144,7 @@ class Rest:
             plans=Plans(),
         )
         self.history = ConsumerHistoryApi(self.store)
+        self.packages = PackageApi(self.store)
         self.tasks = TaskApi(self.store, self.clock, self.queue, kinds)
         self.tokens = RegistrationTokenApi(self.store, self.clock)
         self.schedules = ScheduleApi(self.store, self.clock, lambda: None)
@@ -152,6 +154,7 @@ class Rest:
         return Apis(
             consumers=self.consumers,
             history=self.history,
+            packages=self.packages,
             tasks=self.tasks,
             schedules=self.schedules,
             users=self.users,

@@ -25,6 +25,7 @@ from pulp.server.agent import Pending
 from pulp.server.api.consumer import ConsumerApi
 from pulp.server.api.history import ConsumerHistoryApi
 from pulp.server.api.housekeeping import Housekeeper, Retention
+from pulp.server.api.installed import PackageApi
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.passwords import Passwords
 from pulp.server.api.ports import AgentProfile
@@ -322,6 +323,7 @@ class _Joining:
                 plans=self._plans,
             ),
             history=ConsumerHistoryApi(self._store),
+            packages=PackageApi(self._store),
             tasks=TaskApi(self._store, self._clock, queue, kinds),
             schedules=ScheduleApi(self._store, self._clock, self._recur.set),
             users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),

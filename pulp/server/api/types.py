@@ -281,6 +281,30 @@ class ProfileView(View, frozen=True, kw_only=True):
     packages: Raw
 
 
+class InstallationView(View, frozen=True, kw_only=True):
+    """One package on one host."""
+
+    consumer_id: str
+    name: str
+    version: str
+    arch: str
+
+
+class VersionCountView(View, frozen=True, kw_only=True):
+    version: str
+    arch: str
+    hosts: int
+
+
+class SpreadView(View, frozen=True, kw_only=True):
+    """hosts: how many have any version, out of `reported` that have told their packages; versions: the most frequent first."""
+
+    name: str
+    hosts: int
+    reported: int
+    versions: list[VersionCountView]
+
+
 class PingView(View, frozen=True, kw_only=True):
     rtt_ms: float
 

@@ -38,6 +38,18 @@ class ConsumersQuery(PageQuery, frozen=True, kw_only=True):
     notes: dict[NoteKey, NoteValue] = msgspec.field(default_factory=dict)
 
 
+class PackagesQuery(PageQuery, frozen=True, kw_only=True):
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^*\x00-\x20\x7f]{1,200}[*]?$(?!\n)",
+            description="a package's name, or the beginning of names with '*' behind it, such as openssl or libssl*",
+        ),
+    ]
+    version: Annotated[str, Meta(max_length=256)] | None = None
+    arch: Annotated[str, Meta(max_length=64)] | None = None
+
+
 class TasksQuery(PageQuery, frozen=True, kw_only=True):
     state: list[TaskStateName] = msgspec.field(default_factory=list)
     consumer: Annotated[str, Meta(max_length=128)] | None = None

@@ -16,6 +16,7 @@ from pulp.server.api.access import require
 from pulp.server.api.consumer import ConsumerApi
 from pulp.server.api.errors import Unauthenticated, invalid
 from pulp.server.api.history import ConsumerHistoryApi
+from pulp.server.api.installed import PackageApi
 from pulp.server.api.schedules import ScheduleApi
 from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
@@ -38,6 +39,7 @@ class Apis:
 
     consumers: ConsumerApi
     history: ConsumerHistoryApi
+    packages: PackageApi
     tasks: TaskApi
     schedules: ScheduleApi
     users: UserApi

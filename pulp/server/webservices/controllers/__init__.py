@@ -1,6 +1,13 @@
 """The routes of docs/API.md, those that are asked most first (web.py looks through them in order)."""
 
-from pulp.server.webservices.controllers import actions, consumers, schedules, tasks, users
+from pulp.server.webservices.controllers import (
+    actions,
+    consumers,
+    packages,
+    schedules,
+    tasks,
+    users,
+)
 from pulp.server.webservices.routes import Controller
 
 CONTROLLERS: tuple[type[Controller], ...] = (
@@ -19,6 +26,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     tasks.TaskRetry,
     consumers.ConsumerPing,
     consumers.ConsumerProfile,
+    packages.Packages,
+    packages.Package,
     schedules.Schedules,
     schedules.Schedule,
     schedules.SchedulePreviews,
