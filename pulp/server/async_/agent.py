@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from pulp.rmi.errors import Unsupported
 from pulp.rmi.interfaces import Method, Packages, System
-from pulp.rmi.versions import TODAY, Repertoire, choose, missing, needs_of
+from pulp.rmi.versions import TODAY, Repertoire, choose, missing
 from pulp.server.async_.sessions import Session
 from pulp.server.domain.task import Call, TaskRecord
+from pulp.server.tasking.wire import needs
 
 
 class AsyncAgent:
@@ -46,7 +47,10 @@ class AsyncAgent:
         )
 
     def _check_needs(self) -> None:
-        lacking = missing(needs_of(window=self._record.window), self._session.features)
+        record = self._record
+        lacking = missing(
+            needs(record.window, record.rule, record.override), self._session.features
+        )
         if lacking:
             raise Unsupported(
                 "unsupported-feature",

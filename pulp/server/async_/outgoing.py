@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from pulp.common.ids import new_id
 from pulp.messaging.base import Message
 from pulp.rmi import codec
 from pulp.rmi.interfaces import Method
-from pulp.rmi.messages import Cancel, Query, Request, ToAgent, WireWindow
-from pulp.rmi.versions import needs_of
+from pulp.rmi.messages import Cancel, Query, Request, ToAgent
 from pulp.server.domain.task import TaskRecord
+from pulp.server.tasking.wire import needs, wire_override, wire_window
 
 
 def message(value: ToAgent, correlation_id: str | None = None) -> Message:
@@ -27,8 +27,8 @@ def message(value: ToAgent, correlation_id: str | None = None) -> Message:
 
 
 def request(record: TaskRecord) -> Message:
-    """The call of a stored task. It is the same however often it is made: the id is the task's."""
-    call, window = record.call, record.window
+    """The call of a stored task by its newest plan. It is the same however often it is made: the id is the task's."""
+    call = record.call
     if call is None or record.consumer_id is None:
         raise ValueError(f"task {record.id} has no call to send")
     value = Request(
@@ -40,12 +40,13 @@ def request(record: TaskRecord) -> Message:
         args=Raw(call.args),
         by=record.requested_by,
         issued=record.sent_at or record.created_at,
-        needs=needs_of(window=window),
-        window=WireWindow(begin=window.begin, end=window.end) if window else None,
+        needs=needs(record.window, record.rule, record.override),
+        window=wire_window(record.window, record.rule),
         plan=record.plan,
         accept_by=record.accept_by,
         expires=record.expires,
         timeout=record.timeout,
+        override=wire_override(record.override) or UNSET,
     )
     return message(value, record.id)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pulp.common.times import DAY
 from pulp.common.windows import Window
-from pulp.server.domain.task import TaskRecord, TaskState
+from pulp.server.domain.task import TaskOverride, TaskRecord, TaskState, WindowRule
 
 LOST_AFTER = DAY
 """The server alone ends an accepted call only this long after the last of its deadlines (WIRE.md rule 9)."""
@@ -17,10 +17,16 @@ LOST_AFTER = DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When a task may start and how long it may take; ms UTC and ms."""
+    """When a task may start and how long it may take; ms UTC and ms.
+
+    window, rule, expires: its first opening, what it comes from, and how long it may be carried on (tasking/opening.py).
+    """
 
     not_before: int | None = None
     window: Window | None = None
+    rule: WindowRule | None = None
+    expires: int | None = None
+    override: TaskOverride | None = None
     deliver_within: int
     timeout: int
 
@@ -32,13 +38,14 @@ class Deadlines:
 
 
 def plan(now: int, timing: Timing) -> Deadlines:
-    """Delivery is counted from the start time; a window ends both delivery and start.
+    """Delivery is counted from the start time; a window ends both delivery and start, the last one it may be carried over to.
 
     Without a window a delivered call may queue behind others on its host for a day more."""
     accept_by = max(now, timing.not_before or now) + timing.deliver_within
     if timing.window is None:
         return Deadlines(accept_by, accept_by + DAY)
-    return Deadlines(min(accept_by, timing.window.end), timing.window.end)
+    expires = timing.window.end if timing.expires is None else timing.expires
+    return Deadlines(min(accept_by, expires), expires)
 
 
 def next_look(record: TaskRecord) -> int:

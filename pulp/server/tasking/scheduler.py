@@ -114,7 +114,7 @@ def why_overdue(record: TaskRecord, now: int) -> TaskError:
             code="lost",
             message="The agent took this call and did not report its end within a day of the last deadline.",
         )
-    if record.window is not None and record.window.is_over(now):
+    if record.window is not None and now >= record.expires:
         return TaskError(
             code="window-missed",
             message=f"The window closed at {format_time(record.window.end)} before the agent could take the call.",

@@ -63,6 +63,8 @@ class Task:
             consumer_id=consumer_id,
             not_before=timing.not_before,
             window=timing.window,
+            rule=timing.rule,
+            override=timing.override,
             state=TaskState.SCHEDULED if later else TaskState.WAITING,
             phase="" if later else QUEUED,
             accept_by=deadlines.accept_by,
