@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from pulp import __version__
-from pulp.client.commands import consumer, login, schedule, task, token, user
+from pulp.client.commands import consumer, login, package, schedule, task, token, user
 from pulp.client.errors import ClientError, ExitCode, RefusedError
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean, clean_lines
@@ -27,6 +27,7 @@ First steps:
   pulp-admin consumer list
   pulp-admin consumer install web1 nginx  waits, and shows what changed
   pulp-admin consumer history web1
+  pulp-admin package find openssl         which hosts have it
 
 \b
 Every command has --json and --help. Exit codes: 0 done, 1 the task did not
@@ -49,6 +50,7 @@ def build() -> typer.Typer:
     login.register(app)
     app.add_typer(consumer.app, name="consumer")
     app.add_typer(task.app, name="task")
+    app.add_typer(package.app, name="package")
     app.add_typer(schedule.app, name="schedule")
     app.add_typer(token.app, name="token")
     app.add_typer(user.app, name="user")

@@ -11,6 +11,7 @@ import msgspec
 
 from pulp.client import views
 from pulp.client.errors import BadAnswer, BadUsage
+from pulp.client.package_views import Installation, Spread
 from pulp.client.schedule_views import Schedule, SchedulePreview
 from pulp.client.transport import ANSWER_SECONDS, Pause, Request, Transport, retry_after
 from pulp.client.views import Answer
@@ -186,6 +187,16 @@ class RestClient:
         path = f"/schedules/{_part(name)}/preview"
         request = Request(method="GET", path=path, params={"count": count}, repeatable=True)
         return self._read(request, SchedulePreview)
+
+    # --- packages over all hosts ---
+
+    def installed(
+        self, params: Params | None = None, *, limit: int | None = None
+    ) -> Listing[Installation]:
+        return self._list("/packages", Installation, params, limit=limit)
+
+    def spread(self, name: str) -> Answer[Spread]:
+        return self._get(f"/packages/{_part(name)}", Spread)
 
     # --- registration tokens and users ---
 
