@@ -13,10 +13,10 @@ import msgspec
 from pulp.common.times import SECOND
 from pulp.rmi.interfaces import Method
 from pulp.rmi.versions import FEATURES
-from pulp_agent import __version__, host
+from pulp_agent import __version__, host, reboot
 from pulp_agent.call import Phase
 from pulp_agent.calls import CallTable
-from pulp_agent.config import AgentSettings
+from pulp_agent.config import AgentSettings, Reboot
 from pulp_agent.daemon import Agent
 from pulp_agent.desk import Me
 from pulp_agent.errands import Errands
@@ -44,7 +44,7 @@ async def run(settings: AgentSettings) -> None:
         _report(cuts)
         home.jobs.mkdir(exist_ok=True, mode=0o700)
         write_atomically(home.jobs / SETTINGS, msgspec.json.encode(settings.packages))
-        await _live(home, registration, journal, records)
+        await _live(home, registration, journal, records, settings.reboot)
     finally:
         os.close(lock)
 
@@ -62,14 +62,19 @@ class _Parts:
 
 
 async def _live(
-    home: Home, registration: Registration, journal: FileJournal, records: list[AnyRecord]
+    home: Home,
+    registration: Registration,
+    journal: FileJournal,
+    records: list[AnyRecord],
+    rebooting: Reboot,
 ) -> None:
     parts = _Parts()
     errands = Errands(home, parts.post)
-    me = _me(registration, journal.id, await errands.offered_methods())
+    me = _me(registration, journal.id, await errands.offered_methods(), rebooting)
+    household = HomeHousehold(home, errands, reboot=rebooting.command)
     executor = ProcessExecutor(home.jobs)
     executor.sweep(keep=_begun(CallTable(records)))
-    agent = Agent(me, records, journal, executor, HomeHousehold(home, errands))
+    agent = Agent(me, records, journal, executor, household)
     status = StatusFile(home, lambda: _status(parts, registration))
     link = LinkKeeper(AmqpConnector(home), seq=agent.durable_seq, changed=status.changed)
     parts.agent, parts.link = agent, link
@@ -92,13 +97,22 @@ async def _asked_to_stop() -> None:
     await stop.wait()
 
 
-def _me(registration: Registration, journal_id: str, methods: dict[tuple[str, int], Method]) -> Me:
+def _me(
+    registration: Registration,
+    journal_id: str,
+    methods: dict[tuple[str, int], Method],
+    rebooting: Reboot,
+) -> Me:
+    boot_id = host.boot_id(rebooting.boot_id_file)
+    methods, features = reboot.offered(
+        methods, FEATURES, configured=rebooting.command, boot_id=boot_id
+    )
     return Me(
         names=frozenset({registration.consumer_id, registration.uid}),
         version=__version__,
         methods=methods,
-        features=FEATURES,
-        boot_id=host.boot_id(),
+        features=features,
+        boot_id=boot_id,
         timezone=host.timezone(),
         os=host.os_facts(),
         journal_id=journal_id,

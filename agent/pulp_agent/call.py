@@ -43,6 +43,7 @@ class Call:
     started: int | None = None
     attempt: int = 0
     overrode: bool = False
+    boot: str = ""
     final: Final | None = None
     ended: int = 0
     order: int = field(default=0, compare=False)

@@ -22,6 +22,9 @@ from pulp_agent.records import (
     Opening,
     ProfileKnown,
     Replanned,
+    RestartAsked,
+    RestartDue,
+    RestartOver,
     Took,
 )
 
@@ -37,6 +40,8 @@ class CallTable:
         self.tombstones: dict[str, Tombstone] = {}
         self.hours = Hours()
         self.profile_hash: str | None = None
+        self.restart: RestartDue | None = None
+        self.restart_asks = 0
         self._recent: OrderedDict[str, Final] = OrderedDict()
         self._recent_bytes = 0
         self._taken = 0
@@ -68,10 +73,8 @@ class CallTable:
             case Confirmed():
                 for call_id in record.ids:
                     self._confirmed(call_id, record.at)
-            case Opening() | Lasted() | Kept():
-                self.hours.apply(record)
-            case ProfileKnown():
-                self.profile_hash = record.hash
+            case _:
+                self._of_host(record)
 
     def _took(self, record: Took) -> None:
         request = record.request
@@ -113,6 +116,7 @@ class CallTable:
         call.phase, call.attempt = Phase.RUNNING, record.attempt
         call.started = record.at if call.started is None else call.started
         call.overrode = call.overrode or record.overrode
+        call.boot = record.boot
         if call.window:
             self.hours.used(call.window)
 
@@ -126,6 +130,20 @@ class CallTable:
         call.phase, call.final, call.ended = Phase.DONE, final, record.at
         if call.window and isinstance(final, Failed) and final.code == "window-missed":
             self.hours.missed(call.window, record.at)
+
+    def _of_host(self, record: AnyRecord) -> None:
+        """What is about no call, or about more than one."""
+        match record:
+            case Opening() | Lasted() | Kept():
+                self.hours.apply(record)
+            case ProfileKnown():
+                self.profile_hash = record.hash
+            case RestartDue():
+                self.restart, self.restart_asks = record, 0
+            case RestartAsked() if self.restart and self.restart.id == record.id:
+                self.restart_asks += 1
+            case RestartOver() if self.restart and self.restart.id == record.id:
+                self.restart, self.restart_asks = None, 0
 
     def _confirmed(self, call_id: str, at: int) -> None:
         """Only what has ended is ever confirmed: where the journal has lost its end, it is over all the same."""
@@ -163,6 +181,10 @@ class CallTable:
             yield from self._buried(call_id, tombstone)
         for call in self.open.values():
             yield from _history(call)
+        if self.restart is not None:
+            yield self.restart
+            asked = RestartAsked(id=self.restart.id, at=0)
+            yield from [asked] * self.restart_asks
 
     def _buried(self, call_id: str, tombstone: Tombstone) -> Iterator[AnyRecord]:
         final = self._recent.get(call_id)
@@ -179,7 +201,13 @@ def _history(call: Call) -> Iterator[AnyRecord]:
         if call.plan != call.request.plan or call.window != call.request.window:
             yield Replanned(id=call.id, plan=call.plan, window=call.window, expires=call.expires)
     if call.started is not None:
-        yield Began(id=call.id, at=call.started, attempt=call.attempt, overrode=call.overrode)
+        yield Began(
+            id=call.id,
+            at=call.started,
+            attempt=call.attempt,
+            overrode=call.overrode,
+            boot=call.boot,
+        )
     if call.final is not None:
         yield Ended(final=call.final, at=call.ended)
 

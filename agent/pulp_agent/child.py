@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 
 from pulp_agent.launch import spawn
 
 
 async def run(*module_and_arguments: str) -> tuple[int, bytes]:
-    """`python -m ...`: its exit status and what it printed. LaunchError where it cannot be started."""
+    """`python -m ...`, as `program` does it."""
+    return await program([sys.executable, "-P", "-m", *module_and_arguments])
+
+
+async def program(command: Sequence[str]) -> tuple[int, bytes]:
+    """Its exit status and what it printed. `command[0]` is a path. LaunchError where it cannot be started."""
     loop = asyncio.get_running_loop()
     reader, writer = os.pipe2(os.O_CLOEXEC)
     try:
-        pid = spawn([sys.executable, "-P", "-m", *module_and_arguments], stdout=writer)
+        pid = spawn(list(command), stdout=writer)
     except BaseException:
         os.close(reader)
         raise

@@ -67,6 +67,24 @@ class Packages(Struct, frozen=True, kw_only=True):
     ] = ("Debian-Security",)
 
 
+class Reboot(Struct, frozen=True, kw_only=True):
+    """Restarts of the host, where they are asked for."""
+
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What asks the system for a restart and returns at once; its program with its path. Empty: systemctl, or"
+            " shutdown where there is no systemd."
+        ),
+    ] = ()
+    boot_id_file: Annotated[
+        Path | None,
+        Meta(
+            description="File whose content differs after each start of the host, where the kernel's boot id does not."
+        ),
+    ] = None
+
+
 class Log(Struct, frozen=True, kw_only=True):
     """What the agent logs, to standard error."""
 
@@ -87,6 +105,7 @@ class AgentSettings(Struct, frozen=True, kw_only=True):
 
     agent: Agent = Agent()
     packages: Packages = Packages()
+    reboot: Reboot = Reboot()
     log: Log = Log()
 
 

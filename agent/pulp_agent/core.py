@@ -49,6 +49,7 @@ from pulp_agent.events import (
     Received,
     Refused,
     RenewalDue,
+    RestartRefused,
     Send,
     StoreCertificate,
     TimeIs,
@@ -119,6 +120,9 @@ class Core:
                 self._execution.call_off()
             case TimeIs():
                 self._execution.time_is()
+            case RestartRefused(problem=problem):
+                self._execution.restarting.refused(problem)
+                self._execution.pump()
             case Leaving():
                 self._desk.send(Bye(now=self._desk.at.wall))
             case _:
@@ -204,6 +208,8 @@ class Core:
         if done:
             self._desk.append(Confirmed(ids=done, at=self._desk.at.wall), sync=False)
             self._desk.out.append(ForgetJobs(done))
+            if self._execution.restarting.due:
+                self._execution.pump()
 
     def _delivered(self, event: FinalDelivered | ProfileDelivered) -> None:
         if isinstance(event, FinalDelivered):

@@ -34,6 +34,7 @@ from pulp_agent.events import (
     Log,
     ReadProfile,
     Received,
+    RestartHost,
     Send,
     StartJob,
     StoreCertificate,
@@ -59,6 +60,8 @@ class Household(Protocol):
     """What the core's rarer wishes are done by."""
 
     def read_profile(self) -> None: ...
+
+    def restart_host(self, call_id: str) -> None: ...
 
     def store_certificate(self, certificate: str, ca: Sequence[str]) -> None: ...
 
@@ -200,6 +203,8 @@ class Agent:
         match command:
             case ReadProfile():
                 self._household.read_profile()
+            case RestartHost(call_id):
+                self._household.restart_host(call_id)
             case StoreCertificate(certificate, ca):
                 self._household.store_certificate(certificate, ca)
                 self._loop.call_soon(self._drop_link)  # once this delivery is accepted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from pulp.common.times import DAY
 from pulp.rmi.interfaces import METHODS, PING, PROFILE, Method
 from pulp.rmi.messages import InstalledPackage
 from pulp_agent import child
-from pulp_agent.events import ProfileRead, RenewalDue
+from pulp_agent.events import ProfileRead, RenewalDue, RestartRefused
 from pulp_agent.executor import Post
 from pulp_agent.home import Home
 from pulp_agent.launch import MODULE, LaunchError
@@ -32,7 +32,7 @@ class Errands:
 
     def __init__(self, home: Home, post: Post) -> None:
         self._home = home
-        self._post = post
+        self.post = post
         self._tasks: set[asyncio.Task[None]] = set()
         self._reading = False
         self._read_again = False
@@ -50,6 +50,10 @@ class Errands:
         output = await self._run(MODULE, "--methods")
         paths = {*(output or b"").decode().split(), PING.path}
         return {key: method for key, method in METHODS.items() if method.path in paths}
+
+    def restart_host(self, command: Sequence[str]) -> None:
+        """Ask the system for it; RestartRefused where that fails."""
+        self._go(self._restart_host(command))
 
     def watch_certificate(self) -> None:
         self._go(self._renew_daily())
@@ -81,14 +85,24 @@ class Errands:
         except msgspec.MsgspecError as error:
             _log.warning("The package profile cannot be read", extra={"error": str(error)})
         else:
-            self._post(ProfileRead(profile.hash, profile.packages))
+            self.post(ProfileRead(profile.hash, profile.packages))
 
     async def _renew_daily(self) -> None:
         while True:
             await self._run("pulp_agent.renewal", str(self._home.path))
             if self._home.next_csr.exists() and not self._home.next_identity.exists():
-                self._post(RenewalDue(self._home.next_csr.read_text()))
+                self.post(RenewalDue(self._home.next_csr.read_text()))
             await asyncio.sleep(DAY / 1000)
+
+    async def _restart_host(self, command: Sequence[str]) -> None:
+        try:
+            status, output = await child.program(command)
+        except (LaunchError, OSError) as error:
+            self.post(RestartRefused(str(error)))
+            return
+        if status:
+            said = output.decode(errors="replace").strip()[-500:]
+            self.post(RestartRefused(f"{command[0]} ended with {status}. {said}".strip()))
 
     async def _run(self, *arguments: str) -> bytes | None:
         try:

@@ -137,6 +137,13 @@ class CancelDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartRefused:
+    """The system was asked for the restart of its host and does not do it."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileRead:
     hash: str
     packages: Sequence[InstalledPackage]
@@ -172,6 +179,7 @@ Event = (
     | JobEnded
     | JobLost
     | CancelDecided
+    | RestartRefused
     | ProfileRead
     | RenewalDue
     | TimeIs
@@ -250,6 +258,13 @@ class ReadProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartHost:
+    """Ask the system for it, in the name of this call."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreCertificate:
     certificate: str
     ca: Sequence[str]
@@ -283,6 +298,7 @@ Command = (
     | ForgetJobs
     | WakeAt
     | ReadProfile
+    | RestartHost
     | StoreCertificate
     | UseServer
     | Log

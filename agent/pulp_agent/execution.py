@@ -24,13 +24,14 @@ from pulp_agent.events import (
     StartJob,
     WakeAt,
 )
-from pulp_agent.finals import final_of, final_of_lost
+from pulp_agent.finals import final_of, final_of_lost, restarted_instead, restarts
 from pulp_agent.gate import Closed, Open, Wait
 from pulp_agent.judging import Judge
 from pulp_agent.lane import Lanes
 from pulp_agent.missing import Missing
 from pulp_agent.pacing import Pacer
 from pulp_agent.records import Began, Lasted, Opening
+from pulp_agent.restarting import Restarting
 
 TIMEOUT_GRACE = 10 * SECOND
 """A job knows its own deadline; this much later the agent gives it up, if it has not begun to commit."""
@@ -56,6 +57,7 @@ class Execution:
         self._lanes = Lanes()
         self._missing = Missing(desk, self._judge, self._lanes)
         self._agenda = Agenda()
+        self.restarting = Restarting(desk)
         self._runs: dict[str, _Run] = {}
         self._wake: int | None = None
 
@@ -65,6 +67,7 @@ class Execution:
         for call in self.desk.table.in_phase(Phase.RUNNING):
             self._enter(call, whole=False)
             self.desk.out.append(AdoptJob(call.id))
+        self.restarting.begin()
         self.judge_anew()
 
     def judge_anew(self) -> None:
@@ -106,11 +109,14 @@ class Execution:
         self._close_openings()
         for call_id in self._agenda.take_due(self.desk.at.wall):
             self._place(self.desk.table.open[call_id])
+        self.restarting.step()
         for lane in (Lane.HOST, Lane.READ):
             self._fill(lane)
         self._set_wake()
 
     def _fill(self, lane: Lane) -> None:
+        if lane is Lane.HOST and self.restarting.due:
+            return
         while self._lanes.admits(lane) and (call_id := self._agenda.first(lane)) is not None:
             call = self.desk.table.open[call_id]
             if self._place(call):
@@ -158,8 +164,9 @@ class Execution:
 
     def _start(self, call: Call) -> None:
         at, overrode = self.desk.at.wall, self._judge.overriding(call)
+        boot = self.desk.me.boot_id
         self._agenda.drop(call.id)
-        self.desk.append(Began(id=call.id, at=at, overrode=overrode))
+        self.desk.append(Began(id=call.id, at=at, overrode=overrode, boot=boot))
         self.desk.send(Started(id=call.id, at=at))
         self._enter(call)
         self._launch(call, resumed=False)
@@ -216,10 +223,13 @@ class Execution:
         self.pump()
 
     def _answer(self, call: Call, event: JobEnded, run: _Run) -> None:
-        final = final_of(call, event)
+        boot = (call.boot or self.desk.me.boot_id) if restarts(call, event.outcome) else ""
+        final = final_of(call, event, boot)
         if run.cancel_asked and not isinstance(final, Canceled):
             self.desk.send(TooLate(id=call.id, of="cancel"))
         self._note_length(call, event, run)
+        if boot:
+            self.restarting.decided(call, boot)
         self.desk.end(final)
         if event.outcome.changed:
             self.desk.out.append(ReadProfile())
@@ -246,7 +256,8 @@ class Execution:
         if call is None:
             return
         run = self._leave(call)
-        final = final_of_lost(call, event, self.desk.at.wall)
+        restarted = restarted_instead(call, event, self.desk.me.boot_id)
+        final = restarted or final_of_lost(call, event, self.desk.at.wall)
         if final is not None:
             self.desk.end(final)
         elif event.decision == "late":
@@ -267,7 +278,7 @@ class Execution:
             self.desk.end(self._missing.broken_off(call, verdict))
 
     def _resume(self, call: Call, event: JobLost, pacer: Pacer) -> None:
-        attempt = call.attempt + 1
+        attempt, boot = call.attempt + 1, self.desk.me.boot_id
         self.desk.log(
             "warning",
             "An execution died and is resumed",
@@ -275,7 +286,7 @@ class Execution:
             attempt=attempt,
             began=event.began,
         )
-        self.desk.append(Began(id=call.id, at=self.desk.at.wall, attempt=attempt))
+        self.desk.append(Began(id=call.id, at=self.desk.at.wall, attempt=attempt, boot=boot))
         self._enter(call, pacer, whole=False)
         self._launch(call, resumed=True)
 
@@ -326,4 +337,5 @@ class Execution:
         wakes = [] if look is None else [look]
         wakes += [end for _, end in self.desk.table.hours.unclosed]
         monos = [m for run in self._runs.values() for m in (run.deadline, run.pacer.due())]
+        monos.append(self.restarting.wake())
         return wakes + [at.wall + max(0, mono - at.mono) for mono in monos if mono is not None]

@@ -8,20 +8,51 @@ import msgspec
 from msgspec import Raw
 
 from pulp.rmi.errors import Unsupported
-from pulp.rmi.interfaces import REBOOT, PackagesResult
+from pulp.rmi.interfaces import REBOOT, RESTART, Lane, PackagesResult
 from pulp.rmi.messages import Canceled, Failed, Final, Succeeded
+from pulp.rmi.restarts import RestartArgs, RestartResult
 from pulp.rmi.versions import newest
 from pulp_agent.call import Call
-from pulp_agent.events import Failure, JobEnded, JobLost
+from pulp_agent.events import Failure, JobEnded, JobLost, Outcome
 
 RESUMPTIONS = 3
 NEVER_RESUMED = frozenset({REBOOT.path})
 
 
-def final_of(call: Call, event: JobEnded) -> Final:
+class _Restart(msgspec.Struct):
+    rebooting: bool = False
+
+
+def restarts(call: Call, outcome: Outcome) -> bool:
+    """Whether the host is to be restarted once this answer is delivered."""
+    if isinstance(outcome, Failure) or call.lane is not Lane.HOST:
+        return False
+    try:
+        return msgspec.json.decode(outcome.value, type=_Restart).rebooting
+    except msgspec.MsgspecError:  # null, or no object
+        return False
+
+
+def restarted_instead(call: Call, event: JobLost, boot: str) -> Succeeded | None:
+    """The answer of a restart whose execution ended with the host: somebody has done it. One that was not decided and has a
+    condition is judged anew."""
+    if call.path != RESTART.path or call.request is None or call.boot in ("", boot):
+        return None
+    args = msgspec.json.decode(call.request.args, type=RestartArgs)
+    if event.decision != "commit" and (event.decision is not None or args.if_needed):
+        return None
+    value = RestartResult(needed=False, rebooting=True, boot_id=call.boot)
+    started = call.started or 0
+    return Succeeded(
+        id=call.id, value=Raw(msgspec.json.encode(value)), started=started, finished=started
+    )
+
+
+def final_of(call: Call, event: JobEnded, boot: str = "") -> Final:
+    """`boot`: that of the host which is restarted for it; empty where it is not."""
     outcome, started = event.outcome, call.started or event.outcome.finished
     if not isinstance(outcome, Failure):
-        value = _noted(call, outcome.value, outcome.finished)
+        value = _noted(call, outcome.value, outcome.finished, boot)
         return Succeeded(id=call.id, value=value, started=started, finished=outcome.finished)
     if outcome.code == "canceled":
         return Canceled(id=call.id)
@@ -35,11 +66,14 @@ def final_of(call: Call, event: JobEnded) -> Final:
     )
 
 
-def _noted(call: Call, value: Raw, finished: int) -> Raw:
-    """What a handler cannot know of its result: how far it ran past its window, and whether it overrode the host's own."""
+def _noted(call: Call, value: Raw, finished: int, boot: str = "") -> Raw:
+    """What a handler cannot know of its result: how far it ran past its window, whether it overrode the host's own, and which
+    boot ends with it."""
     overrun = max(0, finished - call.window.end) if call.window else 0
-    notes = {"overrun": overrun, "override_used": call.overrode}
-    if not any(notes.values()) or not _of_packages(call):
+    notes: dict[str, Any] = {"boot_id": boot}
+    if _of_packages(call):
+        notes |= {"overrun": overrun, "override_used": call.overrode}
+    if not any(notes.values()):
         return value
     data: Any = msgspec.json.decode(value)
     if not isinstance(data, dict):

@@ -29,7 +29,7 @@ from pulp.rmi.versions import FEATURES
 from pulp_agent import __version__
 from pulp_agent.daemon import Agent
 from pulp_agent.desk import Me
-from pulp_agent.events import ProfileRead
+from pulp_agent.events import ProfileRead, RestartRefused
 from pulp_agent.executor import Post
 from pulp_agent.home import Home
 from pulp_agent.journal import Journal, MemoryJournal, open_journal
@@ -63,6 +63,9 @@ class _Household:
             package = InstalledPackage(name="simulated", version=str(self._read), arch="all")
             digest = sha256(package.version.encode()).hexdigest()
             self.post(ProfileRead(digest, [package]))
+
+    def restart_host(self, call_id: str) -> None:
+        self.post(RestartRefused("A simulated host has nothing that could restart it."))
 
     def store_certificate(self, certificate: str, ca: Sequence[str]) -> None:
         pass

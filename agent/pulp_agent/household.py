@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pulp_agent.errands import Errands
+from pulp_agent.events import RestartRefused
 from pulp_agent.home import Home, HomeError
+from pulp_agent.reboot import command
 from pulp_agent.trust import TrustError, client_context
 
 _log = logging.getLogger(__name__)
@@ -17,12 +19,22 @@ _log = logging.getLogger(__name__)
 class HomeHousehold:
     """`daemon.Household` on the data directory."""
 
-    def __init__(self, home: Home, errands: Errands) -> None:
+    def __init__(self, home: Home, errands: Errands, *, reboot: Sequence[str] = ()) -> None:
+        """reboot: the settings' own command."""
         self._home = home
         self._errands = errands
+        self._reboot = reboot
 
     def read_profile(self) -> None:
         self._errands.read_profile()
+
+    def restart_host(self, call_id: str) -> None:
+        asking = command(self._reboot, f"Pulp task {call_id}")
+        if asking is None:
+            self._errands.post(RestartRefused("The host has neither systemctl nor shutdown."))
+        else:
+            _log.warning("The host is restarted", extra={"call": call_id})
+            self._errands.restart_host(asking)
 
     def store_certificate(self, certificate: str, ca: Sequence[str]) -> None:
         """It is tried at the next connection; one that does not fit its key is dropped, and asked for anew."""

@@ -28,12 +28,13 @@ class Replanned(Record, frozen=True, kw_only=True, tag="replanned"):
 
 class Began(Record, frozen=True, kw_only=True, tag="began"):
     """An execution's process is about to be started: the first (`attempt` 0) or one that resumes it. `overrode`: outside of the
-    host's own windows, which its override allows."""
+    host's own windows, which its override allows. `boot`: the host's boot id then."""
 
     id: str
     at: int
     attempt: int = 0
     overrode: bool = False
+    boot: str = ""
 
 
 class Moved(Record, frozen=True, kw_only=True, tag="moved"):
@@ -83,6 +84,26 @@ class Kept(Record, frozen=True, kw_only=True, tag="kept"):
     calendar: Calendar | None
 
 
+class RestartDue(Record, frozen=True, kw_only=True, tag="restart-due"):
+    """This call's answer is that the host will be restarted. It is to be, as long as its boot id is `boot`."""
+
+    id: str
+    boot: str
+
+
+class RestartAsked(Record, frozen=True, kw_only=True, tag="restart-asked"):
+    """The system is about to be asked for it."""
+
+    id: str
+    at: int
+
+
+class RestartOver(Record, frozen=True, kw_only=True, tag="restart-over"):
+    """The host was started anew, or does not do it."""
+
+    id: str
+
+
 class ProfileKnown(Record, frozen=True, kw_only=True, tag="profile"):
     """The server has the package profile with this hash."""
 
@@ -90,5 +111,17 @@ class ProfileKnown(Record, frozen=True, kw_only=True, tag="profile"):
 
 
 AnyRecord = (
-    Took | Replanned | Moved | Began | Ended | Confirmed | Opening | Lasted | Kept | ProfileKnown
+    Took
+    | Replanned
+    | Moved
+    | Began
+    | Ended
+    | Confirmed
+    | Opening
+    | Lasted
+    | Kept
+    | RestartDue
+    | RestartAsked
+    | RestartOver
+    | ProfileKnown
 )

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 from pulp.rmi.interfaces import (
     INFO,
     PROFILE,
+    RESTART,
     Change,
     Facts,
     NoArgs,
@@ -24,6 +25,7 @@ from pulp.rmi.interfaces import (
     PackagesResult,
     ProfileResult,
 )
+from pulp.rmi.restarts import RestartResult
 from pulp_agent.events import (
     CancelDecided,
     CancelJob,
@@ -170,6 +172,8 @@ def _value(job: StartJob) -> Struct:
         return ProfileResult(hash="simulated", packages=[])
     if job.method == INFO.path:
         return Facts(os={"id": "simulated"}, boot_id="simulated", timezone="UTC")
+    if job.method == RESTART.path:
+        return RestartResult(needed=False)
     if not job.method.startswith("Packages."):
         return NoArgs()
     args = _args(job)

@@ -46,8 +46,8 @@ AGENT_ORDER = (
         "work is started unsynced",
         Edit(
             f"{EXECUTION}._start",
-            "self.desk.append(Began(id=call.id, at=at, overrode=overrode))",
-            "self.desk.append(Began(id=call.id, at=at, overrode=overrode), sync=False)",
+            "self.desk.append(Began(id=call.id, at=at, overrode=overrode, boot=boot))",
+            "self.desk.append(Began(id=call.id, at=at, overrode=overrode, boot=boot), sync=False)",
         ),
     ),
     mutation(
@@ -55,8 +55,8 @@ AGENT_ORDER = (
         "work is started without a record",
         Edit(
             f"{EXECUTION}._start",
-            "self.desk.append(Began(id=call.id, at=at, overrode=overrode))",
-            "self.desk.table.apply(Began(id=call.id, at=at, overrode=overrode))",
+            "self.desk.append(Began(id=call.id, at=at, overrode=overrode, boot=boot))",
+            "self.desk.table.apply(Began(id=call.id, at=at, overrode=overrode, boot=boot))",
         ),
     ),
     mutation(

@@ -60,7 +60,7 @@ def test_a_request_is_on_disk_before_it_is_accepted_and_started() -> None:
     assert play.does(Received(asked, "h")) == [
         Append(Took(request=asked, at=T0)),
         Send(Accepted(id="a", state="ready")),
-        Append(Began(id="a", at=T0)),
+        Append(Began(id="a", at=T0, boot="boot")),
         Send(Started(id="a", at=T0)),
         StartJob("a", "Packages.install", 1, bytes(asked.args), HOUR),
         WakeAt(T0 + HOUR + 10 * SECOND),
