@@ -23,6 +23,7 @@ NO_ROW = "no stored row stands behind it"
 EXEMPT = {
     "pulp/server/api/consumer.py:ConsumerApi.patch": ALONE,
     "pulp/server/api/housekeeping.py:Housekeeper.step": ALONE,
+    "pulp/server/api/schedule_runs.py:ScheduleRunner._mend": REDONE,
     "pulp/server/api/schedules.py:ScheduleApi.change": ALONE,
     "pulp/server/api/schedules.py:ScheduleApi.create": ALONE,
     "pulp/server/api/schedules.py:ScheduleApi.delete": ALONE,
@@ -47,7 +48,9 @@ EXEMPT = {
     "pulp/server/async_/replies.py:ReplyListener._outcome": WAITED,
     "pulp/server/backup.py:_pack": "a backup that was not finished has no name yet",
     "pulp/server/backup.py:back_up": "a backup that was not finished has no name yet",
+    "pulp/server/async_/planner.py:Planner._outcome": "server.replan.committed",
     "pulp/server/bootstrap.py:_Joining._ready": NO_ROW,
+    "pulp/server/bootstrap.py:_outrun": "home.restored",
     "pulp/server/db/sqlite/store.py:SqliteStore.backup": "a copy; the store is not touched",
     "pulp/server/db/sqlite/migrations/__init__.py:_copy_once": "a copy that is there is as good",
     "pulp/server/home.py:Home._clear": "home.begun; what is left is cleared by the next one",

@@ -8,21 +8,20 @@ from msgspec import Struct
 
 from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
-from pulp.common.windows import Window
-from pulp.rmi.interfaces import Method
-from pulp.rmi.versions import lacking_method, missing, needs_of, since
-from pulp.server.api.errors import NotFound, Unsupported
+from pulp.server.api.access import require
+from pulp.server.api.errors import NotFound
 from pulp.server.api.idempotency import Once, once
-from pulp.server.api.packages import ConsumerTask
-from pulp.server.api.planning import Faults, timing_of
+from pulp.server.api.package_tasks import ConsumerTask
+from pulp.server.api.planning import Faults, asked_of
 from pulp.server.api.ports import Queue
-from pulp.server.api.types import ActionBody, TaskView
+from pulp.server.api.types import ActionBody, OpeningBody, TaskView
 from pulp.server.api.views import task_view
 from pulp.server.api.waiting import waiting_for
+from pulp.server.api.windowed import for_host
 from pulp.server.db.base import Store, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord
-from pulp.server.domain.user import Principal
+from pulp.server.domain.user import Principal, Role
 
 Plan = Callable[[UnitOfWork], TaskRecord]
 """Checks what is asked against what is stored, and gives the new task; what it raises is the answer."""
@@ -47,17 +46,18 @@ class Actions:
     ) -> TaskView:
         """Make the task and enqueue it; `faults` holds what the caller found wrong with its own fields.
 
-        InvalidInput with every bad field; NotFound; Unsupported; KeyReused.
+        InvalidInput with every bad field; NotFound; OutsideWindows; Unsupported; KeyReused; Forbidden for an override.
         """
+        check_override(who, body)
         now = self._clock.now()
-        timing = timing_of(body, now, faults)
+        asked = asked_of(body, now, faults)
         request = Once.of(who.login, key, f"{task.kind} {consumer_id}", body) if key else None
         if faults.errors and not self._repeated(request, now):
             faults.check()
 
         def plan(uow: UnitOfWork) -> TaskRecord:
             consumer = found(uow.consumers.get(consumer_id), consumer_id)
-            check_agent(consumer, task.method, timing.window)
+            timing = for_host(uow, consumer, asked, task.method, args, by=who.login, now=now)
             return task.new(
                 args, consumer_id=consumer_id, requested_by=who.login, now=now, timing=timing
             )
@@ -95,18 +95,7 @@ def found(consumer: Consumer | None, consumer_id: str) -> Consumer:
     return consumer
 
 
-def check_agent(consumer: Consumer, method: Method, window: Window | None) -> None:
-    """Unsupported when the agent's last hello cannot take the call; an agent that never said hello is given the chance."""
-    agent = consumer.agent
-    if agent is None:
-        return
-    lack = lacking_method(method.path, agent.methods)
-    if lack:
-        raise Unsupported(
-            f"the agent of {consumer.id}, version {agent.version}, cannot take {method.path}: {lack}"
-        )
-    lacking = missing(needs_of(window=window), agent.features)
-    if lacking:
-        raise Unsupported(
-            f"the agent of {consumer.id}, version {agent.version}, lacks what this request needs: {since(lacking)}"
-        )
+def check_override(who: Principal, body: OpeningBody) -> None:
+    """Forbidden where it has an override and the user may not answer for one."""
+    if body.override is not None:
+        require(who, Role.ADMIN)

@@ -31,6 +31,12 @@ class Conflict(ApiError):
     code = "conflict"
 
 
+class OutsideWindows(Conflict):
+    """The host's windows are enforced, and the request is for none of them."""
+
+    code = "outside-windows"
+
+
 class TaskIsFinal(Conflict):
     code = "task-final"
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import msgspec
 from msgspec import UNSET, Struct
 
 from pulp.common.calendar import HOST, Recurrence, Recurring, recurrence_problems, window_problems
 from pulp.common.ids import new_id
 from pulp.common.times import DAY, MINUTE, parse_duration
+from pulp.common.windows import Window
+from pulp.server.api.arguments import group_arguments
+from pulp.server.api.package_groups import InstallGroups, RemoveGroups
+from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.packages import (
-    ConsumerTask,
     InstallPackages,
     NoArguments,
     PackagesArguments,
@@ -19,10 +25,11 @@ from pulp.server.api.packages import (
     UpdateAllArguments,
     UpdatePackages,
 )
-from pulp.server.api.planning import Faults, specs_of, timing_of
+from pulp.server.api.planning import Faults, asked_of, expected_of, specs_of, with_rule
 from pulp.server.api.schedule_types import ActionName, PatchScheduleBody, ScheduleBody
-from pulp.server.api.types import ActionBody
+from pulp.server.api.types import ActionBody, OpeningBody
 from pulp.server.domain.schedule import Missed, Schedule, disabled, enabled, next_after
+from pulp.server.tasking.opening import Wanted
 
 LONGEST_WINDOW = 31 * DAY
 
@@ -31,20 +38,32 @@ _CLASSES: dict[ActionName, type[ConsumerTask]] = {
     "update": UpdatePackages,
     "remove": RemovePackages,
     "update-all": UpdateAll,
+    "install-group": InstallGroups,
+    "remove-group": RemoveGroups,
     "refresh-profile": RefreshProfile,
 }
 _WITH_PACKAGES = ("install", "update", "remove")
+_WITH_GROUPS = ("install-group", "remove-group")
 ACTIONS = {task.kind: action for action, task in _CLASSES.items()}
 """The action of a stored kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keeping:
+    """expected: ms; None: what is usual."""
+
+    wanted: Wanted | None = None
+    expected: int | None = None
 
 
 def new_schedule(login: str, body: ScheduleBody, now: int) -> Schedule:
     """InvalidInput with every bad field."""
     faults = Faults()
     times = ActionBody(deliver_within=body.deliver_within, timeout=body.timeout)
-    timing = timing_of(times, now, faults)
+    asked = asked_of(times, now, faults)
     args, task = _arguments(body, faults), _CLASSES[body.action]
     open_for = _open_for(body, faults)
+    keeping = _keeping(body, open_for, faults)
     recurrence = Recurrence(
         rrule=body.rrule, dtstart=body.dtstart, zone=body.zone, offset_days=body.offset_days
     )
@@ -61,9 +80,14 @@ def new_schedule(login: str, body: ScheduleBody, now: int) -> Schedule:
         kind=task.kind,
         version=task.version,
         args=msgspec.json.encode(args),
-        deliver_within=timing.deliver_within,
-        timeout=timing.timeout,
+        deliver_within=asked.deliver_within,
+        timeout=asked.timeout,
         open_for=open_for,
+        window=body.window if isinstance(body.window, str) else "",
+        window_missed=keeping.wanted.missed if keeping.wanted else None,
+        grace=keeping.wanted.grace if keeping.wanted else 0,
+        expected=keeping.expected,
+        predownload=body.predownload,
         missed=Missed(body.missed),
         runs_left=body.runs,
         failure_threshold=body.failure_threshold,
@@ -122,6 +146,8 @@ def _arguments(body: ScheduleBody, faults: Faults) -> Struct:
         return UpdateAllArguments(
             security_only=body.security_only, policy=body.policy, dry_run=body.dry_run
         )
+    if body.action in _WITH_GROUPS:
+        return group_arguments(body.groups, body.policy, dry_run=body.dry_run, faults=faults)
     if body.action == "refresh-profile":
         return NoArguments()
     packages = specs_of(body.packages, faults)
@@ -130,15 +156,21 @@ def _arguments(body: ScheduleBody, faults: Faults) -> Struct:
 
 def _check_fields(body: ScheduleBody, faults: Faults) -> None:
     """What the action does not take is refused, as by the action's own route."""
-    with_packages = body.action in _WITH_PACKAGES
-    if with_packages and not body.packages:
-        faults.add("packages", f"is missing: {body.action} needs at least one package")
-    if body.packages and not with_packages:
-        faults.add("packages", f"is not for {body.action}: leave it out")
+    _check_list("packages", body.packages, body.action, body.action in _WITH_PACKAGES, faults)
+    _check_list("groups", body.groups, body.action, body.action in _WITH_GROUPS, faults)
     if body.security_only and body.action != "update-all":
         faults.add("security_only", "is only for update-all: leave it out")
     if body.dry_run and body.action == "refresh-profile":
         faults.add("dry_run", "is not for refresh-profile: leave it out")
+
+
+def _check_list(
+    field: str, given: Sequence[object], action: ActionName, wanted: bool, faults: Faults
+) -> None:
+    if wanted and not given:
+        faults.add(field, f"is missing: {action} needs at least one {field.removesuffix('s')}")
+    if given and not wanted:
+        faults.add(field, f"is not for {action}: leave it out")
 
 
 def _check_consumers(consumers: list[str], faults: Faults) -> None:
@@ -169,9 +201,26 @@ def _check_recurrence(
         faults.add(field, problem.message)
 
 
+def _keeping(body: ScheduleBody, open_for: int | None, faults: Faults) -> _Keeping:
+    """How the work of a run keeps to its window."""
+    if body.window is not None and open_for is None and not isinstance(body.window, str):
+        return _Keeping()  # a bad one, which is told already
+    given = Wanted(asked=body.window) if isinstance(body.window, str) else None
+    if open_for is not None:
+        given = Wanted(window=Window(0, open_for))
+    rule = OpeningBody(missed=body.window_missed, grace=body.grace, expected=body.expected)
+    own = Faults()
+    wanted = with_rule(rule, given, body.predownload, own)
+    expected = None if body.expected is None else expected_of(body.expected, own)
+    for error in own.errors:
+        field = "window_missed" if error.field == "missed" else error.field
+        faults.add(field, error.message)
+    return _Keeping(wanted=wanted, expected=expected)
+
+
 def _open_for(body: ScheduleBody, faults: Faults) -> int | None:
-    """ms; None without a window or with a bad one."""
-    if body.window is None:
+    """ms; None without a window of its own or with a bad one."""
+    if body.window is None or isinstance(body.window, str):
         return None
     text = body.window.duration
     try:

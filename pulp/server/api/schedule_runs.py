@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from pulp.common.errors import PulpError
 from pulp.common.failpoints import failpoint
+from pulp.common.times import LAST
 from pulp.common.windows import Window
+from pulp.server.api.planning import Asked
 from pulp.server.api.ports import Queue
 from pulp.server.api.tasks import TaskApi
-from pulp.server.db.base import Store, StoreError, UnitOfWork
+from pulp.server.db.base import Page, Store, StoreError, UnitOfWork
 from pulp.server.domain.schedule import (
     Schedule,
     Turn,
@@ -19,17 +22,19 @@ from pulp.server.domain.schedule import (
     disabled,
     has_failed_enough,
     judged,
+    mended,
     passed_over,
     task_id,
     turn,
 )
 from pulp.server.domain.task import TaskRecord, TaskState
-from pulp.server.tasking.deadlines import Timing
+from pulp.server.tasking.opening import Wanted
 from pulp.server.tasking.task import TaskKinds
 
 log = logging.getLogger(__name__)
 
 BATCH = 20
+PAGE = 100
 
 
 class ScheduleRunner:
@@ -37,14 +42,30 @@ class ScheduleRunner:
         self._store = store
         self._kinds = kinds
         self._queue = queue
+        self._looked_at = LAST
 
     def step(self, now: int) -> int | None:
         """Run what is due, one bounded batch. The moment (ms UTC) of the next work, `now` if more is due already, None if there
         is none in sight."""
+        if now < self._looked_at:  # at the start, and whenever the clock went back
+            self._mend(now)
+        self._looked_at = now
         due = self._store.read(lambda uow: uow.schedules.due(now, BATCH))
         for name in due:
             self._turn(name, now)
         return now if len(due) == BATCH else self._store.read(lambda uow: uow.schedules.next_due())
+
+    def _mend(self, now: int) -> None:
+        """A clock that was far ahead has left due times behind that are as far."""
+        after: str | None = None
+        while True:
+            page = self._store.read(partial(_page, after=after))
+            for each in page.items:
+                if mended(each, now) is not None:
+                    self._store.write(partial(_mend, name=each.name, now=now))
+            if page.next is None:
+                return
+            after = page.next
 
     def _turn(self, name: str, now: int) -> None:
         """A schedule that cannot be run is disabled and says why, so that it keeps no other one waiting."""
@@ -95,11 +116,10 @@ class ScheduleRunner:
 
     def _make(self, uow: UnitOfWork, run: _Run, consumer_id: str) -> str:
         """The id of the consumer's task of this run, which a restored store may have already."""
-        record = run.task(self._kinds, consumer_id)
-        if uow.tasks.get(record.id) is None:
-            TaskApi.check_target(uow, self._kinds.load(record), record.window)
-            self._queue.enqueue(uow, record)
-        return record.id
+        made = task_id(run.schedule, consumer_id, run.due)
+        if uow.tasks.get(made) is None:
+            self._queue.enqueue(uow, run.task(uow, self._kinds, consumer_id))
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,29 +130,45 @@ class _Run:
     due: int
     now: int
 
-    def task(self, kinds: TaskKinds, consumer_id: str) -> TaskRecord:
-        """UnsupportedTask when this server cannot run what the schedule was made with."""
-        task = kinds.load(_prototype(self.schedule))
+    def task(self, uow: UnitOfWork, kinds: TaskKinds, consumer_id: str) -> TaskRecord:
+        """UnsupportedTask when this server cannot run what the schedule was made with; what TaskApi.timing_of() refuses."""
+        schedule = self.schedule
+        task = kinds.load(_prototype(schedule, consumer_id))
         record = task.new(
             task.args,
             consumer_id=consumer_id,
-            requested_by=self.schedule.originator,
+            requested_by=schedule.originator,
             now=self.now,
-            timing=self._timing(),
+            timing=TaskApi.timing_of(
+                uow, task, self._asked(), by=schedule.originator, now=self.now
+            ),
         )
-        return record.replace(id=task_id(self.schedule, consumer_id, self.due))
+        return record.replace(id=task_id(schedule, consumer_id, self.due))
 
-    def _timing(self) -> Timing:
-        length = self.schedule.open_for
-        return Timing(
+    def _asked(self) -> Asked:
+        return Asked(
             not_before=self.due,
-            window=None if length is None else Window(self.due, self.due + length),
+            wanted=self._wanted(),
+            expected=self.schedule.expected,
             deliver_within=self.schedule.deliver_within,
             timeout=self.schedule.timeout,
         )
 
+    def _wanted(self) -> Wanted | None:
+        schedule = self.schedule
+        if schedule.open_for is None and not schedule.window:
+            return None
+        own = Window(self.due, self.due + schedule.open_for) if schedule.open_for else None
+        return Wanted(
+            asked=schedule.window,
+            window=own,
+            missed=schedule.window_missed,
+            grace=schedule.grace,
+            predownload=schedule.predownload,
+        )
 
-def _prototype(schedule: Schedule) -> TaskRecord:
+
+def _prototype(schedule: Schedule, consumer_id: str) -> TaskRecord:
     """What is stored with the schedule, in the shape in which stored work is read and lifted."""
     return TaskRecord(
         id=schedule.id,
@@ -141,6 +177,7 @@ def _prototype(schedule: Schedule) -> TaskRecord:
         args=schedule.args,
         requested_by=schedule.originator,
         created_at=schedule.created_at,
+        consumer_id=consumer_id,
         accept_by=0,
         expires=0,
         timeout=schedule.timeout,
@@ -155,6 +192,17 @@ def _ended(uow: UnitOfWork, schedule: Schedule) -> dict[str, TaskState | None]:
         for name, record in records.items()
         if record is None or record.state.final
     }
+
+
+def _page(uow: UnitOfWork, after: str | None) -> Page[Schedule]:
+    return uow.schedules.page(after, PAGE)
+
+
+def _mend(uow: UnitOfWork, name: str, now: int) -> None:
+    schedule = uow.schedules.get(name)
+    right = mended(schedule, now) if schedule is not None else None
+    if right is not None:
+        uow.schedules.save(right)
 
 
 def _give_up(uow: UnitOfWork, name: str, why: str) -> None:

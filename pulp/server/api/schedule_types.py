@@ -9,26 +9,37 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from pulp.rmi.interfaces import PackageSpec, Policy
-from pulp.server.api.types import Body, ConsumerId, Duration, Name, View
+from pulp.server.api.types import (
+    Body,
+    ConsumerId,
+    Duration,
+    Name,
+    ObjectName,
+    OffsetDays,
+    RuleText,
+    View,
+    WindowName,
+)
+from pulp.server.api.types import MissedName as WorkMissedName
+from pulp.server.api.work_types import GroupId
 
-ActionName = Literal["install", "update", "remove", "update-all", "refresh-profile"]
+ActionName = Literal[
+    "install",
+    "update",
+    "remove",
+    "update-all",
+    "install-group",
+    "remove-group",
+    "refresh-profile",
+]
 MissedName = Literal["skip", "once"]
 
-ScheduleName = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)",
-        description="letters, digits, '.', '_' and '-', at most 64 of them, and a letter or digit first",
-    ),
-]
 Consumers = Annotated[
     list[ConsumerId],
     Meta(min_length=1, max_length=1000, description="a list of 1 to 1000 ids of consumers"),
 ]
-Text = Annotated[str, Meta(max_length=512)]
 Runs = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
 Threshold = Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
-OffsetDays = Annotated[int, Meta(ge=-31, le=31, description="a whole number from -31 to 31")]
 
 
 class OwnWindow(Body, frozen=True, kw_only=True):
@@ -38,25 +49,34 @@ class OwnWindow(Body, frozen=True, kw_only=True):
 
 
 class ScheduleBody(Body, frozen=True, kw_only=True):
-    """`packages`, `policy`, `dry_run`, `security_only`, `deliver_within`, `timeout`: as the action itself takes them."""
+    """window: of each run, from its occurrence on; or the name of one, or `next`, in whose next opening after it the work is
+    done. window_missed: as `missed` of an action; `grace`, `expected` and `predownload` as there.
 
-    name: ScheduleName
+    `packages`, `groups`, `policy`, `dry_run`, `security_only`, `deliver_within`, `timeout`: as the action itself takes
+    them."""
+
+    name: ObjectName
     action: ActionName
     consumers: Consumers
-    rrule: Text
-    dtstart: Text
-    zone: Text
+    rrule: RuleText
+    dtstart: RuleText
+    zone: RuleText
     offset_days: OffsetDays = 0
     missed: MissedName = "skip"
     runs: Runs | None = None
     failure_threshold: Threshold | None = None
     enabled: bool = True
-    window: OwnWindow | None = None
+    window: WindowName | OwnWindow | None = None
+    window_missed: WorkMissedName | None = None
+    grace: Duration | None = None
+    expected: Duration | None = None
+    predownload: bool = False
     deliver_within: Duration = "7d"
     timeout: Duration = "2h"
     packages: Annotated[list[Name | PackageSpec], Meta(max_length=1000)] = msgspec.field(
         default_factory=list
     )
+    groups: Annotated[list[GroupId], Meta(max_length=100)] = msgspec.field(default_factory=list)
     policy: Policy = Policy()
     dry_run: bool = False
     security_only: bool = False
@@ -67,9 +87,9 @@ class PatchScheduleBody(Body, frozen=True, kw_only=True):
 
     enabled: bool | None = None
     consumers: Consumers | None = None
-    rrule: Text | None = None
-    dtstart: Text | None = None
-    zone: Text | None = None
+    rrule: RuleText | None = None
+    dtstart: RuleText | None = None
+    zone: RuleText | None = None
     offset_days: OffsetDays | None = None
     missed: MissedName | None = None
     runs: Runs | UnsetType | None = UNSET
@@ -103,7 +123,11 @@ class ScheduleView(View, frozen=True, kw_only=True):
     missed: MissedName
     runs_left: int | None
     failure_threshold: int | None
-    window: OwnWindow | None
+    window: OwnWindow | str | None
+    window_missed: WorkMissedName | None
+    grace: str | None
+    expected: str | None
+    predownload: bool
     deliver_within: str
     timeout: str
     enabled: bool

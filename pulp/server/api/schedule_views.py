@@ -12,7 +12,7 @@ from pulp.server.domain.schedule import Counts, Schedule
 
 
 def schedule_view(schedule: Schedule) -> ScheduleView:
-    rule, length = schedule.recurrence, schedule.open_for
+    rule = schedule.recurrence
     return ScheduleView(
         name=schedule.name,
         revision=schedule.revision,
@@ -28,7 +28,11 @@ def schedule_view(schedule: Schedule) -> ScheduleView:
         missed=schedule.missed.value,
         runs_left=schedule.runs_left,
         failure_threshold=schedule.failure_threshold,
-        window=None if length is None else OwnWindow(duration=format_duration(length)),
+        window=_window(schedule),
+        window_missed=schedule.window_missed,
+        grace=format_duration(schedule.grace) if schedule.grace else None,
+        expected=None if schedule.expected is None else format_duration(schedule.expected),
+        predownload=schedule.predownload,
         deliver_within=format_duration(schedule.deliver_within),
         timeout=format_duration(schedule.timeout),
         enabled=schedule.enabled,
@@ -40,6 +44,12 @@ def schedule_view(schedule: Schedule) -> ScheduleView:
         last_tasks=schedule.last_tasks,
         problems=schedule.problems,
     )
+
+
+def _window(schedule: Schedule) -> OwnWindow | str | None:
+    if schedule.open_for is not None:
+        return OwnWindow(duration=format_duration(schedule.open_for))
+    return schedule.window or None
 
 
 def _counts(counts: Counts) -> CountsView:

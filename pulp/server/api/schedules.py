@@ -23,6 +23,7 @@ from pulp.server.api.schedule_types import (
 )
 from pulp.server.api.schedule_views import schedule_view
 from pulp.server.api.types import ListView
+from pulp.server.api.windowed import check_window
 from pulp.server.db.base import Duplicate, Store, UnitOfWork
 from pulp.server.domain.schedule import Schedule, occurrences
 from pulp.server.domain.user import Principal, Role
@@ -36,7 +37,7 @@ class ScheduleApi:
         self._wake = wake
 
     def create(self, who: Principal, body: ScheduleBody, *, key: str | None = None) -> ScheduleView:
-        """InvalidInput with every bad field; Conflict when the name is taken; KeyReused."""
+        """InvalidInput with every bad field, or where its window is not there; Conflict when the name is taken; KeyReused."""
         require(who, Role.OPERATOR)
         now = self._clock.now()
         schedule = new_schedule(who.login, body, now)
@@ -105,6 +106,7 @@ def _get(uow: UnitOfWork, name: str) -> Schedule:
 
 
 def _add(uow: UnitOfWork, schedule: Schedule) -> str:
+    check_window(uow, schedule.window)
     try:
         uow.schedules.add(schedule)
     except Duplicate as error:

@@ -9,22 +9,23 @@ import msgspec
 from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
 from pulp.common.ids import is_uuid
-from pulp.common.windows import Window
 from pulp.server.api.access import require
-from pulp.server.api.actions import Actions, check_agent, found
+from pulp.server.api.actions import Actions, check_override, found
 from pulp.server.api.errors import NotFound, TaskIsFinal, TaskIsOpen, Unsupported
 from pulp.server.api.idempotency import Once
-from pulp.server.api.packages import ConsumerTask
+from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.paging import listed
-from pulp.server.api.planning import Faults, retry_timing_of
+from pulp.server.api.planning import Asked, Faults, asked_again_of
 from pulp.server.api.ports import Queue
 from pulp.server.api.types import ListView, RetryBody, TaskView, WaitingForView
 from pulp.server.api.views import task_view
 from pulp.server.api.waiting import before, upgrade, waiting_for
+from pulp.server.api.windowed import anywhere, for_host
 from pulp.server.db.base import Page, Store, TaskChange, TaskFilter, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.user import Principal, Role
+from pulp.server.tasking.deadlines import Timing
 from pulp.server.tasking.task import Task, TaskKinds, UnsupportedTask
 
 HEAVIEST = 8 * 1024 * 1024
@@ -82,18 +83,19 @@ class TaskApi:
     ) -> TaskView:
         """Ask for the same once more, as a new task that names this one; this one stays as it ended.
 
-        NotFound for the task or its consumer; TaskIsOpen; Unsupported; InvalidInput with every bad field, also when its window
-        is over and nothing is said of another; KeyReused.
+        NotFound for the task or its consumer; TaskIsOpen; OutsideWindows; Unsupported; InvalidInput with every bad field, also
+        when its window is over and nothing is said of another; KeyReused; Forbidden for an override.
         """
         require(who, Role.OPERATOR)
+        check_override(who, body)
         now = self._clock.now()
         request = Once.of(who.login, key, f"retry {task_id}", body) if key else None
 
         def plan(uow: UnitOfWork) -> TaskRecord:
             first, faults = self._ended(uow, task_id), Faults()
-            timing = retry_timing_of(body, first.record, now, faults)
+            asked = asked_again_of(body, first.record, now, faults)
             faults.check()
-            self.check_target(uow, first, timing.window)
+            timing = self.timing_of(uow, first, asked, by=who.login, now=now)
             return first.again(requested_by=who.login, now=now, timing=timing)
 
         return self._actions.make(request, now, plan)
@@ -110,14 +112,13 @@ class TaskApi:
             raise Unsupported(f"task {task_id} cannot be run by this server: {error}") from error
 
     @staticmethod
-    def check_target(uow: UnitOfWork, task: Task, window: Window | None) -> None:
-        """NotFound when the task's consumer is not there, Unsupported when its agent cannot take the call."""
+    def timing_of(uow: UnitOfWork, task: Task, asked: Asked, *, by: str, now: int) -> Timing:
+        """The times of a new task like this one, for its consumer. NotFound when that is not there; what for_host() refuses."""
         consumer_id = task.record.consumer_id
-        if consumer_id is None:
-            return
+        if consumer_id is None or not isinstance(task, ConsumerTask):
+            return anywhere(asked)
         consumer = found(uow.consumers.get(consumer_id), consumer_id)
-        if isinstance(task, ConsumerTask):
-            check_agent(consumer, task.method, window)
+        return for_host(uow, consumer, asked, task.method, task.args, by=by, now=now)
 
     def subscribe(self, listener: Callable[[Sequence[TaskChange]], None]) -> None:
         """Store.subscribe(): committed changes, on the store's thread; the listener must be quick."""

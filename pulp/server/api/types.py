@@ -44,6 +44,16 @@ Time = Annotated[
     datetime,
     Meta(tz=True, description="an RFC 3339 time with a zone, such as 2026-12-01T12:00:00Z"),
 ]
+ObjectName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)",
+        description="letters, digits, '.', '_' and '-', at most 64 of them, and a letter or digit first",
+    ),
+]
+"""Of schedules, windows and freezes."""
+RuleText = Annotated[str, Meta(max_length=512)]
+OffsetDays = Annotated[int, Meta(ge=-31, le=31, description="a whole number from -31 to 31")]
 NoteKey = Annotated[
     str,
     Meta(
@@ -58,6 +68,14 @@ Name = Annotated[
         description="a package name: letters, digits, '.', '_', '+' and '-', without patterns or paths"
     ),
 ]
+WindowName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)",
+        description="the name of a window, next, or an object with begin, and end or duration",
+    ),
+]
+MissedName = Literal["miss", "next", "grace"]
 RoleName = Literal["viewer", "operator", "admin"]
 TaskStateName = Literal[
     "scheduled",
@@ -84,6 +102,7 @@ HistoryTypeName = Literal[
     "late_result",
     "orphan_result",
     "profile_changed",
+    "windows_changed",
     "rebooted",
     "override_used",
 ]
@@ -141,11 +160,31 @@ class WindowBody(Body, frozen=True, kw_only=True):
     duration: Duration | None = None
 
 
-class ActionBody(Body, frozen=True, kw_only=True):
-    """What every action takes."""
+class OverrideBody(Body, frozen=True, kw_only=True):
+    """An emergency: the work may begin outside the host's enforced windows and in its freezes. For admins."""
+
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=500, description="a text of 1 to 500 characters")
+    ]
+    for_: Duration = msgspec.field(name="for", default="4h")
+
+
+class OpeningBody(Body, frozen=True, kw_only=True):
+    """How work keeps to its window. missed: what becomes of it when it could not start in its opening; `grace` says how long
+    after it that may still be. expected: how long the work takes; `0s`: not to be looked at."""
+
+    missed: MissedName | None = None
+    grace: Duration | None = None
+    expected: Duration | None = None
+    override: OverrideBody | None = None
+
+
+class ActionBody(OpeningBody, frozen=True, kw_only=True):
+    """What every action takes. window: the name of one, `next` for the host's next opening, or its times."""
 
     not_before: Time | None = None
-    window: WindowBody | None = None
+    window: WindowName | WindowBody | None = None
+    predownload: bool = False
     deliver_within: Duration = "7d"
     timeout: Duration = "2h"
 
@@ -170,11 +209,13 @@ class UpdatesBody(ActionBody, frozen=True, kw_only=True):
     refresh: bool = False
 
 
-class RetryBody(Body, frozen=True, kw_only=True):
-    """`window` left out: the first task's, if it is not over; null: none. `timeout` left out: the first task's."""
+class RetryBody(OpeningBody, frozen=True, kw_only=True):
+    """`window` left out: the first task's, if it is not over, and with it whatever else is left out; null: none. `timeout` left
+    out: the first task's. An override is never repeated."""
 
     not_before: Time | None = None
-    window: WindowBody | UnsetType | None = UNSET
+    window: WindowName | WindowBody | UnsetType | None = UNSET
+    predownload: bool | None = None
     deliver_within: Duration = "7d"
     timeout: Duration | None = None
 
@@ -310,8 +351,24 @@ class PingView(View, frozen=True, kw_only=True):
 
 
 class WindowView(View, frozen=True, kw_only=True):
+    """The opening that the work was planned for. asked: the window's name, `next`, or empty where it was given by its times.
+    cutoff_at: nothing starts any more from then on. late: where the grace is over. expected: how long the work takes."""
+
     begin: datetime
     end: datetime
+    asked: str
+    cutoff_at: datetime | None
+    missed: MissedName
+    grace: str | None
+    late: datetime | None
+    expected: str | None
+    predownload: bool
+
+
+class OverrideView(View, frozen=True, kw_only=True):
+    reason: str
+    by: str
+    until: datetime
 
 
 class WaitingForView(View, frozen=True, kw_only=True):
@@ -348,6 +405,7 @@ class TaskView(View, frozen=True, kw_only=True):
     created_at: datetime
     not_before: datetime | None
     window: WindowView | None
+    override: OverrideView | None
     plan: int
     accepted_at: datetime | None
     started_at: datetime | None

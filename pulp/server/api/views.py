@@ -7,12 +7,13 @@ from typing import cast, overload
 
 from msgspec import Raw
 
-from pulp.common.times import to_datetime
+from pulp.common.times import format_duration, to_datetime
 from pulp.common.windows import Window
 from pulp.server.api.types import (
     AgentView,
     ConsumerView,
     HistoryEventView,
+    OverrideView,
     ProfileView,
     RegistrationTokenView,
     RoleName,
@@ -24,8 +25,9 @@ from pulp.server.api.types import (
 )
 from pulp.server.domain.consumer import AgentInfo, Consumer, StoredProfile
 from pulp.server.domain.history import HistoryEvent
-from pulp.server.domain.task import TaskError, TaskRecord
+from pulp.server.domain.task import TaskError, TaskOverride, TaskRecord, WindowRule
 from pulp.server.domain.user import RegistrationToken, Role, User
+from pulp.server.tasking.opening import missed_of
 
 
 @overload
@@ -54,7 +56,8 @@ def task_view(record: TaskRecord, waiting_for: WaitingForView | None) -> TaskVie
         requested_by=record.requested_by,
         created_at=to_datetime(record.created_at),
         not_before=moment(record.not_before),
-        window=_window_view(record.window),
+        window=_window_view(record.window, record.rule),
+        override=_override_view(record.override),
         plan=record.plan,
         accepted_at=moment(record.accepted_at),
         started_at=moment(record.started_at),
@@ -73,10 +76,28 @@ def _raw(json: bytes | None) -> Raw | None:
     return None if json is None else Raw(json)
 
 
-def _window_view(window: Window | None) -> WindowView | None:
+def _window_view(window: Window | None, rule: WindowRule | None) -> WindowView | None:
     if window is None:
         return None
-    return WindowView(begin=to_datetime(window.begin), end=to_datetime(window.end))
+    rule = rule or WindowRule()
+    return WindowView(
+        begin=to_datetime(window.begin),
+        end=to_datetime(window.end),
+        asked=rule.asked,
+        cutoff_at=moment(rule.cutoff_at),
+        missed=missed_of(rule),
+        grace=format_duration(rule.grace) if rule.grace else None,
+        late=moment(rule.late),
+        expected=format_duration(rule.expected) if rule.expected else None,
+        predownload=rule.predownload,
+    )
+
+
+def _override_view(override: TaskOverride | None) -> OverrideView | None:
+    if override is None:
+        return None
+    until = to_datetime(override.until)
+    return OverrideView(reason=override.reason, by=override.by, until=until)
 
 
 def _error_view(error: TaskError | None) -> TaskErrorView | None:

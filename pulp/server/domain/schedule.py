@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import msgspec
@@ -41,8 +41,10 @@ class Schedule(Struct, frozen=True, kw_only=True):
     """`kind`, `version` and `args` as of a task; spans in ms, moments in ms UTC.
 
     id: random, so that a new schedule of an old name makes no task twice. open_for: a run has a window of its own, so long from
-    its occurrence on. next_due: None while it is disabled. failures: consecutive runs that failed. last_tasks: consumer → its
-    task that is not judged yet. problems: consumer → why the last run made no task for it.
+    its occurrence on. window: the name of one, or `next`, in whose next opening each run's work is done; window_missed, grace,
+    expected, predownload: how it keeps to its window, as in WindowRule; None: what is usual. next_due: None while it is
+    disabled. failures: consecutive runs that failed. last_tasks: consumer → its task that is not judged yet. problems:
+    consumer → why the last run made no task for it.
     """
 
     id: str
@@ -58,6 +60,11 @@ class Schedule(Struct, frozen=True, kw_only=True):
     timeout: int
     revision: int = 1
     open_for: int | None = None
+    window: str = ""
+    window_missed: Literal["miss", "next", "grace"] | None = None
+    grace: int = 0
+    expected: int | None = None
+    predownload: bool = False
     missed: Missed = Missed.SKIP
     runs_left: int | None = None
     failure_threshold: int | None = None
@@ -185,6 +192,20 @@ def passed_over(schedule: Schedule, turned: Turn) -> Schedule:
 def disabled(schedule: Schedule, why: str) -> Schedule:
     """It makes no tasks until it is enabled; `why` is a sentence for people."""
     return schedule.replace(next_due=None, why_disabled=why)
+
+
+def mended(schedule: Schedule, now: int) -> Schedule | None:
+    """One whose next due time was reckoned while the clock was far ahead, due again at its next occurrence; None: it is right.
+
+    What was run already by a clock that was right, or nearly so, is not due once more.
+    """
+    if schedule.next_due is None:
+        return None
+    last = schedule.last_due or 0
+    due = next_after(schedule.recurrence, last if now < last <= now + PUNCTUAL else now)
+    if due is None or due >= schedule.next_due:
+        return None
+    return schedule.replace(next_due=due)
 
 
 def enabled(schedule: Schedule, now: int) -> Schedule:

@@ -96,6 +96,16 @@ def open_for(
     return _opened(wanted, ground, found)
 
 
+def shares_opening(window: Window, consumer: Consumer, windows: Sequence[NamedWindow]) -> bool:
+    """Whether any opening of the consumer's own calendar has a part in it. True where that cannot be told: its agent can."""
+    calendar = calendar_of(consumer, windows)
+    zone = _zone(consumer, calendar)
+    if isinstance(zone, Refused):
+        return True
+    found = openings(calendar, begin=window.begin, end=window.end, host_zone=zone)
+    return next(iter(found), None) is not None
+
+
 def wanted_of(record: TaskRecord) -> Wanted | None:
     """What was asked when the task was planned; None: it was asked for outside of any window."""
     window, rule = record.window, record.rule
@@ -149,8 +159,6 @@ def _ground(
     chosen = _chosen(wanted, consumer, whole, windows)
     if isinstance(chosen, Refused):
         return chosen
-    if wanted.missed == NEXT and not wanted.asked:
-        return Refused("missed", "is next: a window that opens once has no next opening; use grace")
     calendar = Calendar(windows=chosen, freezes=() if wanted.unfrozen else whole.freezes)
     zone = _zone(consumer, calendar)
     return zone if isinstance(zone, Refused) else _Ground(calendar=calendar, host_zone=zone)

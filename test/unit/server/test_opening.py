@@ -252,10 +252,6 @@ def test_an_override_is_not_cut():
     assert opened(wanted, freeze("demo", MON, MON + DAY)).window.begin == at("8:00")
 
 
-def test_next_is_not_for_a_window_by_its_times():
-    assert refused(once(at("8:00"), at("9:00"), missed="next")).field == "missed"
-
-
 def test_one_that_is_over_by_the_start_of_the_work():
     said = refused(once(at("8:00"), at("9:00")), now=at("9:00"))
     assert said == Refused("window.end", "is over before the work may start: give a later end")
