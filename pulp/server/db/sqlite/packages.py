@@ -153,6 +153,9 @@ def _installation(consumer_id: str, package: list[str]) -> Installation:
 
 def _cursor(last: tuple[Installation, int]) -> str:
     installation, host_id = last
-    return cursors.encode(
-        _CURSOR, installation.name, installation.version, installation.arch, host_id
-    )
+    return cursor(installation.name, installation.version, installation.arch, host_id)
+
+
+def cursor(name: str, version: str, arch: str, host_id: int) -> str:
+    """What follows this package on this host."""
+    return cursors.encode(_CURSOR, name, version, arch, host_id)
