@@ -14,6 +14,7 @@ from pulp.server.domain.task import (
     PARKED_OFFLINE,
     PARKED_VERSION,
     READY,
+    REBOOTING,
     SENT,
     TaskRecord,
     TaskState,
@@ -50,7 +51,9 @@ def before(record: TaskRecord, opened: Sequence[TaskRecord]) -> str | None:
 
 def _is_in_lane(record: TaskRecord) -> bool:
     call = record.call
-    if call is None or record.answer is not None or record.state is not TaskState.RUNNING:
+    if call is None or record.state is not TaskState.RUNNING:
+        return False
+    if record.answer is not None and record.phase != REBOOTING:
         return False
     method = METHODS.get((f"{call.class_}.{call.method}", call.version))
     return method is None or method.lane is Lane.HOST
@@ -88,7 +91,18 @@ def _work(record: TaskRecord) -> WaitingForView:
     if record.phase == READY:
         return _view("lane", accepted, record.expires)
     started = record.started_at or accepted
+    if record.phase == REBOOTING:
+        return _view("reboot", _decided(record) or started, record.deadline)
     return _view("agent", started, started + record.timeout)
+
+
+class _Final(msgspec.Struct):
+    finished: int = 0
+
+
+def _decided(record: TaskRecord) -> int:
+    """When the agent gave the answer after which its host restarts."""
+    return msgspec.json.decode(record.answer or b"{}", type=_Final).finished
 
 
 def _view(code: str, since: int, until: int | None) -> WaitingForView:

@@ -32,6 +32,7 @@ from pulp.server.domain.task import (
     ANSWERED,
     PARKED_VERSION,
     READY,
+    REBOOTING,
     SENT,
     TaskError,
     TaskRecord,
@@ -39,6 +40,7 @@ from pulp.server.domain.task import (
 )
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.deadlines import next_look
+from pulp.server.tasking.restarts import Restart
 from pulp.server.tasking.states import Event, move
 from pulp.server.tasking.task import (
     AsyncTask,
@@ -170,7 +172,8 @@ class Applying:
     # --- ends ---
 
     def resume(self, task_id: str) -> None:
-        """End the task with the answer that was kept for a class this server did not have, if it has it now."""
+        """End the task with the answer that was kept: for a class this server did not have, if it has it now; for a host that
+        restarts, if it is back."""
         record = self._uow.tasks.get(task_id)
         if record is None or record.answer is None or record.state.final:
             return
@@ -208,7 +211,30 @@ class Applying:
         except RemoteCallError as e:
             task.failed(self._ctx, TaskError(code="unreadable-result", message=str(e)))
         else:
-            task.succeeded(self._ctx, value)
+            if not self._awaits_restart(task, value, final):
+                task.succeeded(self._ctx, value)
+
+    def _awaits_restart(self, task: Task, value: Any, final: Succeeded) -> bool:
+        """Whether its host has still to come back: the answer is kept until then. One that is back already, or has gone and come
+        before it could say so, ends the task."""
+        awaited = task.restarts(value) if isinstance(task, AsyncTask) else None
+        if not isinstance(task, AsyncTask) or awaited is None:
+            return False
+        consumer, now = self._uow.consumers.get(self._consumer_id), self._ctx.now
+        boot = consumer.agent.boot_id if consumer and consumer.agent else ""
+        if boot in ("", awaited.boot_id):
+            task.record = task.record.replace(
+                state=move(task.record.state, Event.STARTED),
+                phase=REBOOTING,
+                answer=msgspec.json.encode(final),
+                finished_at=None,
+                deadline=now + awaited.back_within,
+            )
+            return True
+        took = max(0, now - final.finished)
+        restart = Restart(from_=awaited.boot_id, to=boot, took=took, reasons=awaited.reasons)
+        task.restarted(self._ctx, restart)
+        return False
 
     def _result_type(self, task: Task) -> Any:
         """By the version that was called; a restored store may not know the call."""

@@ -12,9 +12,10 @@ from pulp.rmi.messages import Message as RmiMessage
 from pulp.server.async_ import outgoing
 from pulp.server.async_.applying import LOST, Applying
 from pulp.server.async_.gateway import MOST_UNACCEPTED
+from pulp.server.async_.restarted import note_restart
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.consumer import CLOCK_SKEW, DUPLICATE_IDENTITY, AgentInfo, Consumer
-from pulp.server.domain.task import SENT, TaskRecord, TaskState
+from pulp.server.domain.task import REBOOTING, SENT, TaskRecord, TaskState
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.task import TaskKinds, plainly_ended
 
@@ -122,8 +123,13 @@ class _Comparison:
     def run(self) -> None:
         listed = {call.id: call for call in self._hello.calls}
         forgotten = memory_lost(self._consumer.agent, self._hello)
-        for record in self._uow.tasks.open_of(self._consumer.id):
+        opened = self._uow.tasks.open_of(self._consumer.id)
+        note_restart(self._kinds, self._uow, self._consumer, self._hello, opened, self._now)
+        for record in opened:
             call = listed.pop(record.id, None)
+            if record.phase == REBOOTING:
+                self._applying().resume(record.id)
+                continue
             if record.answer is not None:
                 continue  # over at the agent; a final that is listed follows by itself
             if record.call is None:
@@ -138,12 +144,12 @@ class _Comparison:
 
     def _known_to_both(self, record: TaskRecord, call: CallStatus) -> None:
         if call.state != "done":  # its final follows by itself
-            applying = Applying(
-                self._kinds, self._uow, self._consumer.id, self._now, plainly=self._plainly
-            )
-            applying.apply(record.id, _as_message(call, self._now))
+            self._applying().apply(record.id, _as_message(call, self._now))
         if record.cancel_requested_at is not None and not record.cancel_refused:
             self._say.cancel.append(record.id)
+
+    def _applying(self) -> Applying:
+        return Applying(self._kinds, self._uow, self._consumer.id, self._now, plainly=self._plainly)
 
     def _missing_at_agent(self, record: TaskRecord, forgotten: bool) -> None:
         if forgotten:

@@ -47,6 +47,7 @@ FINAL_STATES = frozenset(
 QUEUED = "queued"
 SENT = "sent"
 READY = "ready"
+REBOOTING = "rebooting"  # the agent's final is kept until its host is back with another boot id
 ANSWERED = "answered"  # the agent's final is kept; this server has no class to take it
 
 # Reasons why a queued task is parked outside the claim index.
@@ -104,7 +105,8 @@ class TaskRecord(Struct, frozen=True, kw_only=True):
 
     deadline: the next moment at which the server itself must look at the task; None only in a final state.
     parked: "" or the reason why a waiting task is outside the claim index, or an answered one is not ended.
-    answer: the agent's final, kept as it came until a server has the class that takes it; the call is over.
+    answer: the agent's final, kept as it came until a server has the class that takes it, or until the host is back from the
+        restart that follows it; the call is over.
     """
 
     id: str

@@ -13,12 +13,14 @@ from pulp.server.db.base import Store, StoreUnavailable, UnitOfWork
 from pulp.server.domain.task import (
     PARKED_VERSION,
     QUEUED,
+    REBOOTING,
     SENT,
     TaskError,
     TaskRecord,
     TaskState,
 )
 from pulp.server.tasking.context import AgentGateway, Context
+from pulp.server.tasking.restarts import not_back
 from pulp.server.tasking.states import Event, move
 from pulp.server.tasking.task import TaskKinds, plainly_ended
 
@@ -37,8 +39,8 @@ class Scheduler:
         *,
         patient_until: int = 0,
     ) -> None:
-        """`wake` tells the queue that tasks became due. Until `patient_until` (ms UTC) no sent call is said not to be taken:
-        after a start of the server its agent may have it, and could not say so yet."""
+        """`wake` tells the queue that tasks became due. Until `patient_until` (ms UTC) no sent call is said not to be
+        taken, and no host not to be back: after a start of the server its agent may have it, and could not say so yet."""
         self._store = store
         self._kinds = kinds
         self._gateway = gateway
@@ -88,10 +90,10 @@ class Scheduler:
             record = uow.tasks.get(task_id)
             if record is None or record.deadline is None or record.deadline > now:
                 return None
-            if record.phase == SENT and now < self._patient_until:
+            if record.phase in (SENT, REBOOTING) and now < self._patient_until:
                 uow.tasks.save(record.replace(deadline=self._patient_until))
                 return None
-            uow.tasks.save(ended(record, why_overdue(record, now), Context.of(uow, now)))
+            uow.tasks.save(ended(record, _why(uow, record, now), Context.of(uow, now)))
             return record if record.phase == SENT else None
 
         return job
@@ -103,6 +105,12 @@ def _promote(uow: UnitOfWork, due: list[TaskRecord], now: int) -> None:
         if record is not None and record.state is TaskState.SCHEDULED:
             state = move(record.state, Event.DUE)
             uow.tasks.save(record.replace(state=state, phase=QUEUED))
+
+
+def _why(uow: UnitOfWork, record: TaskRecord, now: int) -> TaskError:
+    if record.phase != REBOOTING:
+        return why_overdue(record, now)
+    return not_back(record, uow.consumers.get(record.consumer_id or ""))
 
 
 def why_overdue(record: TaskRecord, now: int) -> TaskError:

@@ -16,9 +16,11 @@ from msgspec import Struct
 from pulp.common.errors import PulpError
 from pulp.common.ids import new_id
 from pulp.rmi.interfaces import Method
+from pulp.server.domain.history import HistoryType
 from pulp.server.domain.task import QUEUED, TaskError, TaskRecord, TaskState
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.deadlines import Timing, plan
+from pulp.server.tasking.restarts import Restart, Restarting, with_restart
 from pulp.server.tasking.states import Event, end_of, move
 
 log = logging.getLogger(__name__)
@@ -121,6 +123,21 @@ class AsyncTask(Task):
     """
 
     method: ClassVar[Method | None] = None
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether a restart of the host can be a part of it."""
+        return False
+
+    def restarts(self, result: Any) -> Restarting | None:
+        """What must happen after this result before the task is over; None: nothing."""
+        return None
+
+    def restarted(self, ctx: Context, restart: Restart) -> None:
+        """The host is back; succeeded() follows in the same unit of work."""
+        result = with_restart(self.record.result, restart)
+        self.record = self.record.replace(result=result, finished_at=None)
+        ctx.history.add(self.record, HistoryType.REBOOTED, restart)
 
 
 class TaskKinds:
