@@ -92,7 +92,10 @@ def agent_info(**changes: Any) -> AgentInfo:
         "protocols": [1],
         "methods": {
             f"Packages.{m}": [1]
-            for m in ("install", "update", "remove", "update_all", "updates", "profile")
+            for m in (
+                *("install", "update", "remove", "update_all", "updates", "profile"),
+                *("install_group", "remove_group", "groups"),
+            )
         },
         "features": ["window", "cancel", "query"],
         "boot_id": "b",

@@ -8,6 +8,8 @@ from pulp.client.output import aligned
 from pulp.client.text import clean, took
 from pulp.client.views import (
     Change,
+    Group,
+    GroupsResult,
     Package,
     PackagesResult,
     Task,
@@ -54,6 +56,9 @@ def _success(task: Task) -> list[str]:
     if (found := read(task.result, UpdatesResult)) is not None:
         remark = "" if found.updates else ", nothing to update"
         return [_headline(task) + remark, *_update_lines(found)]
+    if (told := read(task.result, GroupsResult)) is not None:
+        remark = "" if told.groups else ", there are none"
+        return [_headline(task) + remark, *_group_lines(told)]
     result = read(task.result, PackagesResult)
     if result is None:
         return [_headline(task)]
@@ -118,6 +123,16 @@ def _update(update: Update) -> list[str]:
         remarks.append(f"kept back: {update.kept_back}")
     versions = f"{update.from_} → {update.to or '?'}"
     return [clean(name), clean(versions), clean(" ".join(remarks))]
+
+
+def _group_lines(told: GroupsResult) -> list[str]:
+    return [f"  {line}" for line in aligned([_group(group) for group in told.groups])]
+
+
+def _group(group: Group) -> list[str]:
+    count = len(group.mandatory) + len(group.default)
+    brings = f"{count} packages" if count != 1 else "1 package"
+    return [clean(group.id), clean(group.name), brings, "installed" if group.installed else ""]
 
 
 def _change(change: Change, remark: str) -> list[str]:

@@ -238,6 +238,18 @@ class UpdatesResult(View, frozen=True, kw_only=True):
     updates: list[Update]
 
 
+class Group(View, frozen=True, kw_only=True):
+    id: str
+    name: str = ""
+    installed: bool = False
+    mandatory: list[str] = []
+    default: list[str] = []
+
+
+class GroupsResult(View, frozen=True, kw_only=True):
+    groups: list[Group]
+
+
 class HistoryEvent(View, frozen=True, kw_only=True):
     id: str
     consumer_id: str

@@ -32,7 +32,12 @@ class Action(Enum):
     UPDATE = "update"
     REMOVE = "remove"
     UPDATE_ALL = "update-all"
+    INSTALL_GROUP = "install-group"
+    REMOVE_GROUP = "remove-group"
     REFRESH_PROFILE = "refresh-profile"
+
+
+_GROUPS = (Action.INSTALL_GROUP, Action.REMOVE_GROUP)
 
 
 class Missed(Enum):
@@ -79,7 +84,10 @@ def create(
     zone: Annotated[str, _Zone],
     packages: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PACKAGE", help="For install, update and remove."),
+        typer.Argument(
+            metavar="PACKAGE",
+            help="For install, update and remove; of install-group and remove-group the groups' ids.",
+        ),
     ] = None,
     offset_days: _OffsetDays = None,
     window_for: Annotated[
@@ -118,7 +126,8 @@ def create(
     body = {"name": name, "action": action.value, "consumers": on} | rules.body()
     body |= {"rrule": rrule, "dtstart": dtstart, "zone": zone}
     body |= _given(
-        packages=[parse_package(text) for text in packages or []],
+        packages=[] if action in _GROUPS else [parse_package(text) for text in packages or []],
+        groups=packages if action in _GROUPS else None,
         offset_days=offset_days,
         window={"duration": window_for} if window_for else None,
         missed=missed.value if missed else None,

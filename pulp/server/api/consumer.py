@@ -13,8 +13,9 @@ from pulp.common.failpoints import failpoint
 from pulp.server.api.access import require
 from pulp.server.api.actions import Actions, found
 from pulp.server.api.errors import AgentOffline, Busy, NotFound, Unsupported
+from pulp.server.api.package_tasks import ConsumerTask
+from pulp.server.api.package_work import PackageWork
 from pulp.server.api.packages import (
-    ConsumerTask,
     FindUpdates,
     InstallPackages,
     NoArguments,
@@ -74,6 +75,7 @@ class ConsumerApi:
         self._plans = plans
         self._registrar = Registrar(store, clock, authority, links, profile)
         self._actions = Actions(store, clock, queue)
+        self.work = PackageWork(self._actions)
         self._pings = BoundedSemaphore(PINGS)
 
     def register(self, body: RegisterBody) -> RegisteredView:

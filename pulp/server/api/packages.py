@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 from msgspec import Struct
 
@@ -14,22 +12,16 @@ from pulp.rmi.interfaces import (
     UPDATE,
     UPDATE_ALL,
     UPDATES,
-    Action,
-    Change,
-    Method,
-    Outcome,
-    Packages,
     PackageSpec,
-    PackagesResult,
     Policy,
     ProfileResult,
 )
+from pulp.server.api.package_groups import FindGroups, InstallGroups, RemoveGroups
+from pulp.server.api.package_tasks import ConsumerTask, PackagesChanged, PackageTask
 from pulp.server.domain.consumer import StoredProfile
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.profiles import keep_profile
-from pulp.server.tasking.task import AsyncTask, Task
-
-_UNTOUCHED: frozenset[Outcome] = frozenset({"planned", "not-done"})
+from pulp.server.tasking.task import Task
 
 
 class PackagesArguments(Struct, frozen=True, kw_only=True):
@@ -52,80 +44,6 @@ class UpdatesArguments(Struct, frozen=True, kw_only=True):
 
 class NoArguments(Struct, frozen=True):
     pass
-
-
-class ChangedPackage(Struct, frozen=True, kw_only=True):
-    name: str
-    arch: str
-    from_: str | None = msgspec.field(name="from")
-    to: str | None
-    action: Action
-    requested: bool
-    outcome: Outcome
-
-
-class PackagesChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The details of packages_installed, packages_updated and packages_removed.
-
-    `overrun`: ms that the work went on after its window had ended; `override_used`: it began outside the host's own enforced
-    windows. Both stand there only where it was so.
-    """
-
-    backend: str
-    packages: list[ChangedPackage]
-    reboot_needed: bool
-    repaired: bool
-    overrun: int = 0
-    override_used: bool = False
-
-
-def changed(result: PackagesResult) -> PackagesChanged:
-    """Every package that was touched, dependencies too, as the agent found it by comparing before and after."""
-    touched = [_package(c) for c in result.changes if c.outcome not in _UNTOUCHED]
-    return PackagesChanged(
-        backend=result.backend,
-        packages=touched,
-        reboot_needed=result.reboot_needed,
-        repaired=result.repaired,
-        overrun=result.overrun,
-        override_used=result.override_used,
-    )
-
-
-def _package(change: Change) -> ChangedPackage:
-    return ChangedPackage(
-        name=change.name,
-        arch=change.arch,
-        from_=change.from_,
-        to=change.to,
-        action=change.action,
-        requested=change.requested,
-        outcome=change.outcome,
-    )
-
-
-class ConsumerTask(AsyncTask):
-    """A task that is one call of its consumer's agent."""
-
-    method: ClassVar[Method]
-
-    def packages(self, ctx: Context) -> Packages[None]:
-        """The remote Packages; only run() may ask for it."""
-        if ctx.agent is None:
-            raise RuntimeError(f"{self.kind} was run without an agent")
-        return ctx.agent.packages
-
-
-class PackageTask(ConsumerTask):
-    """Work that changes packages: history is written only for what is confirmed and changed anything."""
-
-    def succeeded(self, ctx: Context, result: PackagesResult) -> None:
-        super().succeeded(ctx, result)
-        if result.changed and not result.dry_run and not self.args.dry_run:
-            self.write_history(ctx, changed(result))
-
-    def write_history(self, ctx: Context, details: PackagesChanged) -> None:
-        raise NotImplementedError
 
 
 class InstallPackages(PackageTask):
@@ -232,7 +150,10 @@ TASK_CLASSES: tuple[type[Task], ...] = (
     UpdatePackages,
     RemovePackages,
     UpdateAll,
+    InstallGroups,
+    RemoveGroups,
     FindUpdates,
+    FindGroups,
     RefreshProfile,
 )
 """For bootstrap, which hands them to tasking.task.TaskKinds."""

@@ -107,6 +107,14 @@ def test_a_schedule_shows_what_it_does_and_when_it_is_next_due(rest: Rest) -> No
     assert rest.schedules.list(VIEWER, after=None, limit=10).items == [made]
 
 
+def test_package_groups_recur_like_packages(rest: Rest) -> None:
+    made = create(rest, action="install-group", groups=["web-server"])
+    assert made.action == "install-group"
+    assert msgspec.json.decode(made.args)["groups"] == ["web-server"]
+    at(rest, FIRST)
+    assert [task.kind for task in tasks(rest)] == ["packages.install_group"]
+
+
 def test_viewers_only_look(rest: Rest) -> None:
     create(rest)
     with pytest.raises(Forbidden):

@@ -25,7 +25,8 @@ from pulp.rmi.interfaces import (
     ProfileResult,
 )
 from pulp.server.api.errors import Forbidden, NotFound, TaskIsFinal
-from pulp.server.api.packages import TASK_CLASSES, ConsumerTask
+from pulp.server.api.package_tasks import ConsumerTask
+from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.types import (
     ActionBody,
     PackagesActionBody,

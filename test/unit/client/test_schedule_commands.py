@@ -91,6 +91,16 @@ def test_packages_follow_the_action(stage: Stage) -> None:
     assert body["packages"] == [{"name": "nginx"}, {"name": "zlib1g", "version": "1:1.2"}]
 
 
+def test_groups_follow_their_action(stage: Stage) -> None:
+    stage.script.on("POST", "/schedules", Reply(201, NIGHTLY))
+    command = list(CREATE)
+    command[3:4] = ["install-group", "web-server", "tools"]
+    assert stage.run(*command).code == 0
+    assert stage.script.bodies() == [
+        ASKED | {"action": "install-group", "groups": ["web-server", "tools"]}
+    ]
+
+
 def test_what_is_refused_is_told_by_field(stage: Stage) -> None:
     errors = [("zone", "'Mars' is not a time zone")]
     stage.script.on("POST", "/schedules", problem(422, "invalid", "wrong", errors=errors))

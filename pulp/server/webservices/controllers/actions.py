@@ -16,6 +16,7 @@ from pulp.server.api.types import (
     UpdateAllBody,
     UpdatesBody,
 )
+from pulp.server.api.work_types import GroupsActionBody, GroupsBody
 from pulp.server.domain.user import Role
 from pulp.server.webservices.routes import BASE, Call, Controller, Method, route
 
@@ -74,6 +75,32 @@ class RefreshProfile(Controller):
     @_action("Ask for the installed packages", ActionBody)
     def POST(self, call: Call, consumer_id: str) -> TaskView:
         return self.api.consumers.refresh_profile(call.who, consumer_id, call.body, key=call.key)
+
+
+class InstallGroup(Controller):
+    path = f"{_ACTIONS}/install-group"
+
+    @_action("Install package groups", GroupsActionBody)
+    def POST(self, call: Call, consumer_id: str) -> TaskView:
+        work = self.api.consumers.work
+        return work.install_group(call.who, consumer_id, call.body, key=call.key)
+
+
+class RemoveGroup(Controller):
+    path = f"{_ACTIONS}/remove-group"
+
+    @_action("Remove package groups", GroupsActionBody)
+    def POST(self, call: Call, consumer_id: str) -> TaskView:
+        work = self.api.consumers.work
+        return work.remove_group(call.who, consumer_id, call.body, key=call.key)
+
+
+class Groups(Controller):
+    path = f"{_ACTIONS}/groups"
+
+    @_action("Find out which package groups there are", GroupsBody)
+    def POST(self, call: Call, consumer_id: str) -> TaskView:
+        return self.api.consumers.work.groups(call.who, consumer_id, call.body, key=call.key)
 
 
 class Updates(Controller):

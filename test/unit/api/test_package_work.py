@@ -1,0 +1,106 @@
+"""What can be asked of a host's package system beside named packages: stored, sent, written into history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from rest_world import NOON, OPERATOR, VIEWER, Rest, agent_info
+from test_tasks import Fired, events, load, succeed
+
+from pulp.common.errors import InvalidInput
+from pulp.rmi.interfaces import (
+    GROUPS,
+    INSTALL_GROUP,
+    REMOVE_GROUP,
+    Change,
+    Method,
+    PackagesResult,
+)
+from pulp.rmi.reports import GroupsResult
+from pulp.server.api.errors import Forbidden, Unsupported
+from pulp.server.api.types import TaskView
+from pulp.server.api.work_types import GroupsActionBody, GroupsBody
+from pulp.server.tasking.context import Context
+
+METHODS = {
+    "Packages.install_group": [1],
+    "Packages.remove_group": [1],
+    "Packages.groups": [1],
+}
+
+
+@pytest.fixture(autouse=True)
+def web1(rest: Rest) -> None:
+    rest.register("web1", agent=agent_info(methods=METHODS), online=True)
+
+
+def group(rest: Rest, action: str, **body: Any) -> TaskView:
+    asked = GroupsActionBody(**{"groups": ["web-server"]} | body)
+    view: TaskView = getattr(rest.consumers.work, action)(OPERATOR, "web1", asked)
+    return view
+
+
+def fired(rest: Rest, view: TaskView) -> list[tuple[Method, Any]]:
+    task, agent = load(rest, view), Fired()
+    rest.store.read(lambda uow: task.run(Context.of(uow, NOON, agent)))  # type: ignore[arg-type]
+    return agent.calls
+
+
+# --- groups ---
+
+
+@pytest.mark.parametrize(
+    ("action", "method"), [("install_group", INSTALL_GROUP), ("remove_group", REMOVE_GROUP)]
+)
+def test_a_groups_action_fires_its_call(rest: Rest, action: str, method: Method) -> None:
+    view = group(rest, action, groups=["web-server", "tools"], dry_run=True)
+    assert view.kind == method.path.replace("Packages", "packages")
+    sent = {"groups": ["web-server", "tools"], "policy": {}, "dry_run": True}
+    assert fired(rest, view) == [(method, sent)]
+
+
+def test_the_groups_that_there_are_are_the_tasks_result(rest: Rest) -> None:
+    view = rest.consumers.work.groups(OPERATOR, "web1", GroupsBody(refresh=True))
+    assert fired(rest, view) == [(GROUPS, {"refresh": True})]
+    succeed(rest, view, GroupsResult(backend="dnf", groups=[]))
+    assert rest.task(view.id).state.value == "finished"
+    assert events(rest) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "type_"),
+    [("install_group", "packages_installed"), ("remove_group", "packages_removed")],
+)
+def test_what_a_group_brought_or_took_is_history(rest: Rest, action: str, type_: str) -> None:
+    change = Change(name="nginx", action="install", to="1", outcome="done", requested=True)
+    view = group(rest, action)
+    succeed(rest, view, PackagesResult(backend="dnf", changed=True, changes=[change]))
+    ((found, details),) = events(rest)
+    assert (found, [p["name"] for p in details["packages"]]) == (type_, ["nginx"])
+
+
+def test_a_group_named_twice_is_refused(rest: Rest) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        group(rest, "install_group", groups=["a", "b", "a"])
+    assert [e.field for e in refused.value.errors] == ["groups[2]"]
+
+
+@pytest.mark.parametrize("bad", ["@web-server", "Web Server", "web*", "", "/x", "-o"])
+def test_what_is_no_groups_id_is_refused(bad: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="groups"):
+        msgspec.convert({"groups": [bad]}, GroupsActionBody)
+
+
+def test_viewers_do_not_act_on_groups(rest: Rest) -> None:
+    with pytest.raises(Forbidden):
+        rest.consumers.work.install_group(VIEWER, "web1", GroupsActionBody(groups=["a"]))
+    with pytest.raises(Forbidden):
+        rest.consumers.work.groups(VIEWER, "web1", GroupsBody())
+
+
+def test_an_agent_from_before_groups_is_refused_with_the_version_that_has_them(rest: Rest) -> None:
+    rest.register("old", agent=agent_info(methods={"Packages.install": [1]}), online=True)
+    with pytest.raises(Unsupported, match=r"Packages\.install_group.*from version 0\.2\.0 on"):
+        rest.consumers.work.install_group(OPERATOR, "old", GroupsActionBody(groups=["a"]))
