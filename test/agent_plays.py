@@ -16,6 +16,7 @@ from pulp_agent.events import (
     Begun,
     Command,
     Connected,
+    EndFetch,
     Event,
     Failure,
     Instant,
@@ -107,10 +108,12 @@ class Play:
         self.core = Core(self.me, CallTable())
 
     def crash(self) -> list[Command]:
-        """SIGKILL, then a start: all that is left is what was written."""
+        """SIGKILL, then a start: all that is left is what was written. Whatever was fetched ahead is ended at every start."""
         self.mono = 9_000
         self.core = Core(self.me, CallTable(map(_record.decode, self.lines)))
-        return self.does(Begun())
+        commands = self.does(Begun())
+        commands.remove(EndFetch())
+        return commands
 
     def goes(self, ms: int) -> None:
         """Time passes."""

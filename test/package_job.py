@@ -22,11 +22,19 @@ _SETTINGS: dict[str, type[Settings]] = {"apt": AptSettings, "dnf": DnfSettings}
 
 
 class PackageJob:
-    def __init__(self, spool: Path, *, resumed: bool = False, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        spool: Path,
+        *,
+        resumed: bool = False,
+        timeout: float = 60.0,
+        fetch_only: bool = False,
+    ) -> None:
         spool.mkdir(parents=True, exist_ok=True)
         self.id = spool.name
         self.spool = str(spool)
         self.resumed = resumed
+        self.fetch_only = fetch_only
         self.reports: list[tuple[str, float, str]] = []
         self.reported = Event()
         self._end = time.monotonic() + timeout
@@ -49,7 +57,7 @@ class PackageJob:
 
     def begin_commit(self) -> bool:
         with self._decision:
-            self._committed = not self._canceled
+            self._committed = not (self._canceled or self.fetch_only)
             return self._committed
 
     def remaining(self) -> float:

@@ -21,6 +21,7 @@ from pulp_agent.daemon import Agent
 from pulp_agent.desk import Me
 from pulp_agent.errands import Errands
 from pulp_agent.events import Event
+from pulp_agent.fetching import ProcessFetcher
 from pulp_agent.files import write_atomically
 from pulp_agent.home import Home, Registration
 from pulp_agent.household import HomeHousehold
@@ -42,8 +43,9 @@ async def run(settings: AgentSettings) -> None:
     try:
         journal, records, cuts = open_journal(home.journal)
         _report(cuts)
-        home.jobs.mkdir(exist_ok=True, mode=0o700)
-        write_atomically(home.jobs / SETTINGS, msgspec.json.encode(settings.packages))
+        for folder in (home.jobs, home.fetches):
+            folder.mkdir(exist_ok=True, mode=0o700)
+            write_atomically(folder / SETTINGS, msgspec.json.encode(settings.packages))
         await _live(home, registration, journal, records, settings.reboot)
     finally:
         os.close(lock)
@@ -74,7 +76,8 @@ async def _live(
     household = HomeHousehold(home, errands, reboot=rebooting.command)
     executor = ProcessExecutor(home.jobs)
     executor.sweep(keep=_begun(CallTable(records)))
-    agent = Agent(me, records, journal, executor, household)
+    fetcher = ProcessFetcher(home.fetches)
+    agent = Agent(me, records, journal, executor, fetcher, household)
     status = StatusFile(home, lambda: _status(parts, registration))
     link = LinkKeeper(AmqpConnector(home), seq=agent.durable_seq, changed=status.changed)
     parts.agent, parts.link = agent, link

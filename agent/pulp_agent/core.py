@@ -37,6 +37,7 @@ from pulp_agent.events import (
     Connected,
     Disconnected,
     Event,
+    FetchEnded,
     FinalDelivered,
     ForgetJobs,
     Instant,
@@ -99,7 +100,7 @@ class Core:
             case Unreadable():
                 self._intake.unreadable(event.error)
                 self._desk.out.append(Accept(event.handle))
-            case JobProgressed() | JobEnded() | JobLost() | CancelDecided():
+            case JobProgressed() | JobEnded() | JobLost() | CancelDecided() | FetchEnded():
                 self._of_job(event)
             case FinalDelivered() | ProfileDelivered():
                 self._delivered(event)
@@ -128,7 +129,9 @@ class Core:
             case _:
                 raise AssertionError(f"no rule for {event!r}")
 
-    def _of_job(self, event: JobProgressed | JobEnded | JobLost | CancelDecided) -> None:
+    def _of_job(
+        self, event: JobProgressed | JobEnded | JobLost | CancelDecided | FetchEnded
+    ) -> None:
         match event:
             case JobProgressed():
                 self._execution.progressed(event)
@@ -138,6 +141,8 @@ class Core:
                 self._execution.lost(event)
             case CancelDecided():
                 self._execution.decided(event)
+            case FetchEnded():
+                self._execution.fetched(event)
 
     def _received(self, event: Received) -> None:
         match event.message:

@@ -27,6 +27,7 @@ from pulp_agent.events import (
     Begun,
     CancelJob,
     Command,
+    EndFetch,
     Event,
     ForgetJobs,
     Instant,
@@ -36,13 +37,14 @@ from pulp_agent.events import (
     Received,
     RestartHost,
     Send,
+    StartFetch,
     StartJob,
     StoreCertificate,
     TimeIs,
     UseServer,
     WakeAt,
 )
-from pulp_agent.executor import Executor
+from pulp_agent.executor import Executor, Fetcher
 from pulp_agent.host import instant
 from pulp_agent.journal import Journal, JournalError
 from pulp_agent.link import LinkKeeper
@@ -79,6 +81,7 @@ class Agent:
         records: Iterable[AnyRecord],
         journal: Journal,
         executor: Executor,
+        fetcher: Fetcher,
         household: Household,
         *,
         clock: Callable[[], Instant] = instant,
@@ -87,6 +90,7 @@ class Agent:
         self.core = Core(me, CallTable(records))
         self.journal = journal
         self._executor = executor
+        self._fetcher = fetcher
         self._household = household
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -97,6 +101,7 @@ class Agent:
         self._link: LinkKeeper | None = None
         self.stalled = ""
         executor.bind(self.post)
+        fetcher.bind(self.post)
 
     def start(self, link: LinkKeeper) -> None:
         self._link = link
@@ -116,6 +121,7 @@ class Agent:
         if self._timer is not None:
             self._timer.cancel()
         self._executor.close()
+        self._fetcher.close()
         self.journal.close()
 
     def durable_seq(self) -> int:
@@ -201,6 +207,10 @@ class Agent:
 
     def _do_rare(self, command: Command) -> None:
         match command:
+            case StartFetch():
+                self._fetcher.start(command)
+            case EndFetch():
+                self._fetcher.end()
             case ReadProfile():
                 self._household.read_profile()
             case RestartHost(call_id):

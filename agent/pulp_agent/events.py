@@ -137,6 +137,14 @@ class CancelDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchEnded:
+    """What was fetched ahead for this call is there, or why it is not, in a sentence."""
+
+    id: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RestartRefused:
     """The system was asked for the restart of its host and does not do it."""
 
@@ -179,6 +187,7 @@ Event = (
     | JobEnded
     | JobLost
     | CancelDecided
+    | FetchEnded
     | RestartRefused
     | ProfileRead
     | RenewalDue
@@ -216,7 +225,7 @@ class Accept:
 class StartJob:
     """Run `method` (such as `Packages.install`) in a process of its own. `timeout` is ms of running. `resumed`: an earlier
     process of this execution is gone, and after a power cut nobody knows how far it came. `commit_before`: from that moment on
-    (ms UTC) it may not begin to change anything."""
+    (ms UTC) it may not begin to change anything. `fetch_only`: it may never, see StartFetch."""
 
     id: str
     method: str
@@ -225,6 +234,7 @@ class StartJob:
     timeout: int
     resumed: bool = False
     commit_before: int | None = None
+    fetch_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +248,23 @@ class AdoptJob:
 class CancelJob:
     id: str
     reason: Literal["cancel", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartFetch:
+    """Fetch what this call's execution will need, in a process of its own that can change nothing. `timeout` is ms of running.
+    FetchEnded tells its end."""
+
+    id: str
+    method: str
+    version: int
+    args: bytes
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndFetch:
+    """End all fetching at once, also what an earlier agent started; work is about to begin, or nobody wants it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +322,8 @@ Command = (
     | StartJob
     | AdoptJob
     | CancelJob
+    | StartFetch
+    | EndFetch
     | ForgetJobs
     | WakeAt
     | ReadProfile

@@ -8,6 +8,7 @@ from pulp.common.times import SECOND
 from pulp.rmi.interfaces import Lane
 from pulp.rmi.messages import Canceled, Failed, Final, Request, Started, TooLate
 from pulp_agent.agenda import Agenda
+from pulp_agent.ahead import Ahead
 from pulp_agent.call import UNTOLD, Call, Phase
 from pulp_agent.desk import Desk
 from pulp_agent.events import (
@@ -16,6 +17,7 @@ from pulp_agent.events import (
     CancelDecided,
     CancelJob,
     Failure,
+    FetchEnded,
     ForgetJobs,
     JobEnded,
     JobLost,
@@ -57,13 +59,15 @@ class Execution:
         self._lanes = Lanes()
         self._missing = Missing(desk, self._judge, self._lanes)
         self._agenda = Agenda()
+        self._ahead = Ahead(desk, self._lanes)
         self.restarting = Restarting(desk)
         self._runs: dict[str, _Run] = {}
         self._wake: int | None = None
 
     def begin(self) -> None:
         """After the journal was read: take up what was running."""
-        self._missing.since = self.desk.at.wall
+        self._missing.since = self._ahead.since = self.desk.at.wall
+        self._ahead.end_all()
         for call in self.desk.table.in_phase(Phase.RUNNING):
             self._enter(call, whole=False)
             self.desk.out.append(AdoptJob(call.id))
@@ -112,6 +116,7 @@ class Execution:
         self.restarting.step()
         for lane in (Lane.HOST, Lane.READ):
             self._fill(lane)
+        self._ahead.pump()
         self._set_wake()
 
     def _fill(self, lane: Lane) -> None:
@@ -131,6 +136,7 @@ class Execution:
                 self._end(call, refusal)
                 return False
             if isinstance(verdict, Open):
+                self._ahead.drop(call.id)
                 self._agenda.line_up(call, verdict.closes)
                 self._tell(call, None)
                 return True
@@ -139,6 +145,7 @@ class Execution:
                 return False
             verdict = self._judge.verdict(call)
         self._agenda.hold(call, verdict.until)
+        self._ahead.expect(call, verdict.opens)
         self._tell(call, verdict.opens)
         return False
 
@@ -151,6 +158,7 @@ class Execution:
 
     def _end(self, call: Call, final: Final) -> None:
         self._agenda.drop(call.id)
+        self._ahead.drop(call.id)
         self.desk.end(final)
 
     def skew_refusal(self, call_id: str) -> Failed | None:
@@ -166,6 +174,8 @@ class Execution:
         at, overrode = self.desk.at.wall, self._judge.overriding(call)
         boot = self.desk.me.boot_id
         self._agenda.drop(call.id)
+        if call.lane is Lane.HOST:
+            self._ahead.give_way()
         self.desk.append(Began(id=call.id, at=at, overrode=overrode, boot=boot))
         self.desk.send(Started(id=call.id, at=at))
         self._enter(call)
@@ -249,6 +259,10 @@ class Execution:
             self._place(call)
         else:
             self.desk.end(self._missing.late(call))
+
+    def fetched(self, event: FetchEnded) -> None:
+        self._ahead.ended(event)
+        self.pump()
 
     def lost(self, event: JobLost) -> None:
         """The process died without an answer: resume the same execution, or say what is known."""
@@ -336,6 +350,7 @@ class Execution:
         at, look = self.desk.at, self._agenda.next_look()
         wakes = [] if look is None else [look]
         wakes += [end for _, end in self.desk.table.hours.unclosed]
+        wakes += self._ahead.wakes()
         monos = [m for run in self._runs.values() for m in (run.deadline, run.pacer.due())]
         monos.append(self.restarting.wake())
         return wakes + [at.wall + max(0, mono - at.mono) for mono in monos if mono is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pulp_agent.events import CancelJob, Event, StartJob
+from pulp_agent.events import CancelJob, Event, StartFetch, StartJob
 
 Post = Callable[[Event], None]
 
@@ -28,3 +28,19 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop watching; jobs go on."""
+
+
+class Fetcher(Protocol):
+    """Runs jobs that fetch ahead, at most one at a time. Each start is told its end by FetchEnded."""
+
+    def bind(self, post: Post) -> None:
+        """As the executor's."""
+
+    def start(self, fetch: StartFetch) -> None:
+        """While another one lives it is refused by a FetchEnded with a problem."""
+
+    def end(self) -> None:
+        """End all of them at once, also those that an earlier agent started. They end soon, not yet when this returns."""
+
+    def close(self) -> None:
+        """Stop watching; the next agent ends what goes on."""

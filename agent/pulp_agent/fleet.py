@@ -35,7 +35,7 @@ from pulp_agent.home import Home
 from pulp_agent.journal import Journal, MemoryJournal, open_journal
 from pulp_agent.link import AmqpConnector, LinkKeeper
 from pulp_agent.records import AnyRecord
-from pulp_agent.simulation import ExecutionLog, SimulatedExecutor, Work
+from pulp_agent.simulation import ExecutionLog, SimulatedExecutor, SimulatedFetcher, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,8 @@ class Fleet:
         journal, records = self._journal(home)
         household = _Household(self._plan.profiles)
         executor = SimulatedExecutor(self._plan.work, random, self.counts, self._log)
-        agent = Agent(_me(home, journal.id), records, journal, executor, household)
+        fetcher = SimulatedFetcher(self._plan.work, random, self.counts)
+        agent = Agent(_me(home, journal.id), records, journal, executor, fetcher, household)
         household.post = agent.post
         link = LinkKeeper(
             AmqpConnector(home, pump=self._pump),
@@ -137,7 +138,7 @@ class Fleet:
         }
 
 
-COUNTED = ("executed", "succeeded", "failed", "canceled", "confirmed")
+COUNTED = ("executed", "succeeded", "failed", "canceled", "confirmed", "fetched")
 
 
 def _me(home: Home, journal_id: str) -> Me:

@@ -4,7 +4,7 @@ profile.json   what the registration told (server, messaging, signing keys)
 identity.pem   key and certificate in one file, so that they are replaced together; mode 0600
 ca.pem         the CAs that a server's certificate must come from
 next.*         a renewal under way: key and signing request, then the whole new identity
-journal, jobs/, status.json, lock
+journal, jobs/, fetches/, status.json, lock
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Home:
         self.path = path
         self.journal = path / "journal"
         self.jobs = path / "jobs"
+        self.fetches = path / "fetches"
         self.status = path / "status.json"
         self.ca = path / "ca.pem"
         self.identity = path / "identity.pem"

@@ -22,7 +22,7 @@ from pulp.common.failpoints import failpoint
 from pulp_agent.events import LATE, Failure, Outcome, Success, no_details
 from pulp_agent.files import write_whole
 from pulp_agent.handlers.base import HandlerError, Job
-from pulp_agent.spool import Spool
+from pulp_agent.spool import JobRequest, Spool
 
 ALREADY_RUNS = 3
 """Exit code: another process of this execution lives."""
@@ -35,6 +35,8 @@ _READ_TIMEOUT = 600_000  # ms
 
 class SpoolJob:
     """The handler's side of an execution (`handlers.base.Job`), on the files of its spool folder."""
+
+    fetch_only = False
 
     def __init__(
         self, spool: Spool, *, timeout: int, resumed: bool, commit_before: int | None = None
@@ -74,6 +76,25 @@ class SpoolJob:
 
     def remaining(self) -> float:
         return self._deadline - time.monotonic()
+
+
+class FetchOnlyJob(SpoolJob):
+    """The handler's side of a job that fetches ahead of an execution: whatever the handler does, it may not begin a change."""
+
+    fetch_only = True
+
+    def begin_commit(self) -> bool:
+        return False
+
+
+def job_of(spool: Spool, request: JobRequest) -> SpoolJob:
+    kind = FetchOnlyJob if request.fetch_only else SpoolJob
+    return kind(
+        spool,
+        timeout=request.timeout,
+        resumed=request.resumed,
+        commit_before=request.commit_before,
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -141,12 +162,7 @@ def _run(spool: Spool) -> Outcome:
     """Exactly one outcome. A traceback goes to the local log only."""
     try:
         request = spool.request()
-        job = SpoolJob(
-            spool,
-            timeout=request.timeout,
-            resumed=request.resumed,
-            commit_before=request.commit_before,
-        )
+        job = job_of(spool, request)
         value = _call(request.method, request.version, request.args, job, spool.path.parent)
         return Success(value, _now(), changed=_changed(value))
     except HandlerError as error:

@@ -20,7 +20,15 @@ from pulp.common.ids import new_id
 from pulp_agent.events import CancelDecided, CancelJob, Event, Failure, JobEnded, JobLost, StartJob
 from pulp_agent.executor import Post
 from pulp_agent.host import instant
-from pulp_agent.launch import LaunchError, job_command, spawn, unit_command, uses_systemd
+from pulp_agent.launch import (
+    WORK,
+    LaunchError,
+    Unit,
+    job_command,
+    spawn,
+    unit_command,
+    uses_systemd,
+)
 from pulp_agent.spool import Spool
 
 _log = logging.getLogger(__name__)
@@ -46,10 +54,19 @@ class _Watch:
 class ProcessExecutor:
     """`Executor` on real processes; lives on the running loop."""
 
-    def __init__(self, root: Path, *, command: Callable[[str], list[str]] = job_command) -> None:
-        """`command`: a spool folder → what to run for it."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        command: Callable[[str], list[str]] = job_command,
+        kind: Unit = WORK,
+        kill: Callable[[int], None] | None = None,
+    ) -> None:
+        """`command`: a spool folder → what to run for it. `kill`: ends a given-up job by its process id."""
         self._root = root
         self._command = command
+        self._kind = kind
+        self._kill = kill or _kill_group
         self._loop = asyncio.get_running_loop()
         self._post: Post = _nobody
         self._watches: dict[str, _Watch] = {}
@@ -83,12 +100,12 @@ class ProcessExecutor:
     def _launch_unit(self, spool: Spool) -> _Watch:
         """systemd-run itself ends at once; the job is known by its lock. A resumed one gets a name of its own, as the unit of
         the one that died may not be gone yet."""
-        unit = f"pulp-agent-job-{spool.id}"
+        unit = f"{self._kind.name}-{spool.id}"
         if spool.began():
             unit += f"-{new_id()[:8]}"
         patience = self._loop.time() + START_PATIENCE
         watch = _Watch(spool, starting_until=patience, stamp=spool.lock_stamp())
-        pid = spawn(unit_command(unit, spool.path, os.environ))
+        pid = spawn(unit_command(self._kind, unit, spool.path, os.environ))
         self._loop.add_reader(pidfd := os.pidfd_open(pid), self._unit_made, watch, pid, pidfd)
         return watch
 
@@ -176,7 +193,7 @@ class ProcessExecutor:
         pid = watch.pid or watch.spool.holder()
         if pid is not None and pid > 1:
             _log.warning("A given-up job is killed", extra={"call": watch.spool.id, "pid": pid})
-            _kill_group(pid)
+            self._kill(pid)
 
     def sweep(self, keep: Collection[str]) -> None:
         """Remove what is left of calls that are over, at the start. What still lives is left alone."""

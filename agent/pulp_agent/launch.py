@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pulp.common.errors import PulpError
@@ -48,17 +49,39 @@ def job_command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", MODULE, *arguments]
 
 
-def unit_command(unit: str, spool: Path, environ: Mapping[str, str]) -> list[str]:
-    """A unit that no restart of the agent touches; systemd never kills it in mid-commit."""
-    variables = [f"--setenv={name}={environ[name]}" for name in _PASSED_ON if name in environ]
-    properties = ["SendSIGKILL=no", "TimeoutStopSec=infinity", "KillMode=process"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """How jobs of a kind look to systemd: the beginning of their units' names, and the units' properties."""
+
+    name: str
+    description: str
+    properties: tuple[str, ...]
+
+
+WORK = Unit(
+    name="pulp-agent-job",
+    description="Pulp package work",
+    properties=("SendSIGKILL=no", "TimeoutStopSec=infinity", "KillMode=process"),
+)
+"""systemd never kills it in mid-commit."""
+FETCH = Unit(
+    name="pulp-agent-fetch",
+    description="Pulp fetches packages ahead",
+    properties=("TimeoutStopSec=10s",),
+)
+"""It holds up no shutdown."""
+
+
+def unit_command(kind: Unit, name: str, spool: Path, environ: Mapping[str, str]) -> list[str]:
+    """A unit that no restart of the agent touches."""
+    variables = [f"--setenv={key}={environ[key]}" for key in _PASSED_ON if key in environ]
     return [
         shutil.which("systemd-run") or "systemd-run",
-        f"--unit={unit}",
+        f"--unit={name}",
         "--collect",
         "--quiet",
-        "--description=Pulp package work",
-        *[f"--property={p}" for p in properties],
+        f"--description={kind.description}",
+        *[f"--property={p}" for p in kind.properties],
         *variables,
         *job_command(str(spool)),
     ]

@@ -30,10 +30,12 @@ from pulp_agent.events import (
     CancelDecided,
     CancelJob,
     Failure,
+    FetchEnded,
     JobEnded,
     JobLost,
     JobProgressed,
     Outcome,
+    StartFetch,
     StartJob,
     Success,
 )
@@ -152,6 +154,41 @@ class SimulatedExecutor:
     def _drop(self, running: _Running) -> None:
         for timer in running.timers:
             timer.cancel()
+
+
+class SimulatedFetcher:
+    """`Fetcher` on the loop's timers: a fetch takes as long as work does. Those that came to their end are counted."""
+
+    def __init__(self, work: Work, random: Random, counts: Counter[str]) -> None:
+        self._work = work
+        self._random = random
+        self._counts = counts
+        self._loop = asyncio.get_running_loop()
+        self._running: tuple[str, asyncio.TimerHandle] | None = None
+        self._post: Post = lambda event: None
+
+    def bind(self, post: Post) -> None:
+        self._post = post
+
+    def start(self, fetch: StartFetch) -> None:
+        seconds = self._random.uniform(self._work.shortest, self._work.longest)
+        self._running = fetch.id, self._loop.call_later(seconds, self._done, fetch.id)
+
+    def _done(self, call_id: str) -> None:
+        self._running = None
+        self._counts["fetched"] += 1
+        self._post(FetchEnded(call_id))
+
+    def end(self) -> None:
+        if self._running is not None:
+            call_id, _ = self._running
+            self.close()
+            self._post(FetchEnded(call_id, "it was ended"))
+
+    def close(self) -> None:
+        if self._running is not None:
+            self._running[1].cancel()
+            self._running = None
 
 
 class _Args(Struct):

@@ -27,7 +27,7 @@ DECISIONS: frozenset[Decision] = frozenset({"commit", "cancel", "timeout", "late
 
 
 class JobRequest(Struct, frozen=True, kw_only=True):
-    """request.json; `timeout` in ms of running, `commit_before` in ms UTC."""
+    """request.json; `timeout` in ms of running, `commit_before` in ms UTC. `fetch_only`: for an execution that is to come."""
 
     id: str
     method: str
@@ -36,6 +36,7 @@ class JobRequest(Struct, frozen=True, kw_only=True):
     timeout: int
     resumed: bool
     commit_before: int | None = None
+    fetch_only: bool = False
 
 
 class _Progress(Struct, frozen=True):
@@ -88,6 +89,7 @@ class Spool:
             timeout=start.timeout,
             resumed=start.resumed,
             commit_before=start.commit_before,
+            fetch_only=start.fetch_only,
         )
         data = _encoder.encode(request)
         write_atomically(self.path / "request.json", data, sync=False)

@@ -28,6 +28,7 @@ from pulp_agent.events import (
 )
 from pulp_agent.host import instant
 from pulp_agent.jobs import ProcessExecutor
+from pulp_agent.launch import Unit
 from pulp_agent.spool import Spool
 
 SCRIPT = Path(__file__).parents[1] / "agent_job.py"
@@ -351,7 +352,7 @@ def test_what_is_left_of_finished_calls_is_swept_but_nothing_that_lives(tmp_path
     play(tmp_path, script)
 
 
-def fake_unit(unit: str, spool: Path, environ: Any) -> list[str]:
+def fake_unit(kind: Unit, name: str, spool: Path, environ: Any) -> list[str]:
     """As systemd-run: it returns at once, and the job is nobody's child."""
     script = '[ "$1" = fail ] && exit 1; shift; setsid "$@" >/dev/null 2>&1 &'
     word = "fail" if (spool.parent / "fail").exists() else "run"

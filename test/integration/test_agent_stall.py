@@ -17,7 +17,7 @@ from pulp_agent.daemon import Agent
 from pulp_agent.journal import JournalError, MemoryJournal
 from pulp_agent.link import AmqpConnector, LinkKeeper
 from pulp_agent.records import AnyRecord
-from pulp_agent.simulation import SimulatedExecutor, Work
+from pulp_agent.simulation import SimulatedExecutor, SimulatedFetcher, Work
 
 from pulp.rmi.messages import FINALS, Accepted, Hello, Request, Succeeded
 
@@ -58,7 +58,8 @@ class Stage:
         self.journal = FullJournal()
         self.counts: Counter[str] = Counter()
         executor = SimulatedExecutor(work, Random(1), self.counts)
-        self.agent = Agent(me(), [], self.journal, executor, NoHousehold())
+        fetcher = SimulatedFetcher(work, Random(1), self.counts)
+        self.agent = Agent(me(), [], self.journal, executor, fetcher, NoHousehold())
         self.link = LinkKeeper(AmqpConnector(home), seq=self.agent.durable_seq)
 
     async def until(self, condition: Callable[[], Any]) -> None:

@@ -20,6 +20,7 @@ from pulp.rmi.versions import FEATURES
 from sim.connection import Connection
 from sim.disk import Disk
 from sim.executor import SimExecutor
+from sim.fetching import SimFetcher
 from sim.host import Host
 from sim.journal import decode, encode
 from sim.loop import VirtualLoop
@@ -194,6 +195,7 @@ class AgentProcess(Process):
     def _start(self) -> None:
         host = self.host
         self.world.note(host.name, "starts")
+        host.disturbed = self.world.now
         journal = SimJournal(host, self)
         me = Me(
             names=frozenset({host.consumer_id, host.uid}),
@@ -207,8 +209,11 @@ class AgentProcess(Process):
             confirm="outcome",
         )
         executor, household = SimExecutor(host, self), _Household(host, self)
+        fetcher = SimFetcher(host, self)
         executor.sweep()
-        self.daemon = Agent(me, journal.records(), journal, executor, household, clock=host.instant)
+        self.daemon = Agent(
+            me, journal.records(), journal, executor, fetcher, household, clock=host.instant
+        )
         self.link = LinkKeeper(
             _Connector(host, self, self.network),
             seq=self.daemon.durable_seq,

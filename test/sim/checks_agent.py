@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pulp_agent.call import Call, Phase
 from pulp_agent.calls import CallTable
-from pulp_agent.events import Outcome, StartJob
+from pulp_agent.events import Outcome, StartFetch, StartJob
 from pulp_agent.records import AnyRecord
 
 from pulp.messaging.base import Message
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 TOLD = "3 journaled before it is told"
 CLOSING = 10_000  # ms after which an agent has noticed that a window has closed
+GIVING_WAY = 70_000  # ms in which a fetch has ended that was told to, though its agent died
 
 
 class AgentChecks(Rules):
@@ -132,6 +133,7 @@ class AgentChecks(Rules):
     # --- does ---
 
     def agent_starts(self, host: Host, job: StartJob) -> None:
+        self.began[host.name, job.id] = self.world.now
         call = host.index.open.get(job.id)
         if call is None or call.phase is not Phase.RUNNING:
             self.broken("3 journaled before it is started", job)
@@ -189,6 +191,8 @@ class AgentChecks(Rules):
         if host.changed_by.get(call_id):
             self.broken("3 executed at most once", host.name, call_id)
         call = host.index.open.get(call_id)
+        if call is not None and call.phase is Phase.WAITING:
+            self.broken("7 what is fetched ahead changes nothing", host.name, call)
         if call is None or call.final is not None:
             self.broken("3 nothing is done after the answer", host.name, call_id, call)
         task = self.tasks.get(call_id)
@@ -199,6 +203,33 @@ class AgentChecks(Rules):
         mine = task.consumer_id == consumer.id and (host in said or not said)
         if task.error.code == "canceled" and mine:
             self.broken("4 canceled means that nothing was changed", host.name, task)
+
+    def agent_fetches(self, host: Host, fetch: StartFetch) -> None:
+        call = host.index.open.get(fetch.id)
+        held = call is not None and call.phase is Phase.WAITING
+        if call is None or not held or not (call.window and call.window.predownload):
+            self.broken("7 only what is held and wishes it is fetched ahead", fetch, call)
+        if _at_work(host):
+            self.broken("7 nothing is fetched ahead beside work", fetch)
+
+    def fetch_goes_on(self, host: Host, call_id: str) -> None:
+        """Looked at once a minute while it runs."""
+        for call in _at_work(host):
+            began = self.began.get((host.name, call.id), self.world.now)
+            if self.world.now - began > GIVING_WAY:
+                self.broken("7 what is fetched gives way to work", call_id, call)
+        held = host.index.open.get(call_id)
+        if held is not None and self._waits(host, held):
+            self.broken("7 no opening waits for what is fetched", host.wall, held)
+
+    def _waits(self, host: Host, call: Call) -> bool:
+        """Whether nothing but the fetch can be what keeps this call from its start."""
+        calm = self.world.now - host.disturbed > GIVING_WAY and not host.journal_full
+        window, since = call.window, host.wall - GIVING_WAY
+        if call.phase is not Phase.WAITING or window is None or not calm or _at_work(host):
+            return False
+        inside = window.begin <= since and host.wall < _closes(window) - window.expected
+        return inside and host.wall <= call.expires and _own_windows_allow(host, call)
 
     def job_results(self, host: Host, call_id: str, outcome: Outcome) -> None:
         self.results[call_id].append((host.uid, outcome))
@@ -252,6 +283,12 @@ def _closes(window: WireWindow) -> int:
 
 def _over(window: WireWindow) -> int:
     return max(window.end, _closes(window))
+
+
+def _at_work(host: Host) -> list[Call]:
+    """The call that changes the host now."""
+    running = host.index.in_phase(Phase.RUNNING)
+    return [call for call in running if call.lane is Lane.HOST]
 
 
 def _changes_host(folder: Folder) -> bool:

@@ -79,7 +79,7 @@ class Faults:
             agent.stop()
 
     def _kill_job(self) -> None:
-        jobs = [job for host in self._fleet.hosts for job in host.jobs]
+        jobs = [j for host in self._fleet.hosts for j in (*host.jobs, *host.fetching)]
         if jobs:
             self._world.kill(self._world.random.choice(jobs))
 
@@ -122,6 +122,7 @@ class Faults:
 
     def _step(self, host: Host, step: int) -> None:
         host.skew += step
+        host.disturbed = self._world.now
         self._world.note(host.name, "clock steps", step)
         agent = self._fleet.agent(host)
         if agent is not None:
@@ -132,7 +133,7 @@ class Faults:
         host.journal_full = True
         self._world.note(host.name, "disk full")
         pause = self._world.spread(SECOND, self._fleet.scale)
-        self._world.later(pause, lambda: setattr(host, "journal_full", False))
+        self._world.later(pause, lambda: self._fleet.empty_journal(host))
 
     def _fill_store(self) -> None:
         fleet, pause = self._fleet, self._world.spread(SECOND, MINUTE)

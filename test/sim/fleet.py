@@ -140,6 +140,10 @@ class Fleet:
         host.off = True
         self.end_agent(host)
 
+    def empty_journal(self, host: Host) -> None:
+        host.journal_full = False
+        host.disturbed = self.world.now
+
     def come_back(self, host: Host) -> None:
         host.away = False
         agent = self.agent(host)
@@ -155,7 +159,7 @@ class Fleet:
         self.disk_full = False
         self.network.slowest = 20
         for host in self.hosts:
-            host.journal_full = False
+            self.empty_journal(host)
             if host.copy:
                 self.switch_off(host)
             if host.away:

@@ -13,7 +13,7 @@ from pulp_agent.spool import JobRequest
 
 from pulp.common.ids import new_id
 from pulp.server.domain.consumer import Consumer
-from sim.disk import Disk, Snapshot
+from sim.disk import Disk, Folder, Snapshot
 from sim.job import Job
 from sim.world import World
 
@@ -35,12 +35,15 @@ class Host:
         self.memory = 0
         self.disk = Disk(new_id())
         self.jobs: list[Job] = []
+        self.fetches: dict[str, Folder] = {}  # spool folders of what is fetched ahead
+        self.fetching: list[Job] = []
         self.changed_by: dict[str, int] = {}
         self.fates: dict[str, str] = {}
         self.away = False  # no network
         self.off = False  # for good
         self.copy = False  # of another host, with its certificate
         self.journal_full = False
+        self.disturbed = world.now  # when its agent was last startled: by a start, a clock, a disk
         self.old = False  # an agent of an older release
         self.index = CallTable()  # what is safely on its disk
         self.indexed = 0
@@ -90,6 +93,8 @@ class Host:
 
     def pace(self, request: JobRequest) -> tuple[int, bool]:
         """ms that its preparation takes, and whether it looks at the clock; some take longer than they have."""
+        if request.fetch_only:  # often longer than there is until the opening
+            return self.world.spread(20_000, 20_000_000), True
         if self.world.chance(0.06):
             return request.timeout * 2, self.world.chance(0.5)
         return self.world.spread(10, max(20, min(request.timeout // 2, 600_000))), True
@@ -134,7 +139,7 @@ class Host:
         self.checks.journaled(self, whole=True)
 
     def _end_jobs(self) -> None:
-        for job in list(self.jobs):
+        for job in [*self.jobs, *self.fetching]:
             job.alive = False
             job.died()
 

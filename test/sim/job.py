@@ -18,6 +18,7 @@ from sim.patched import patched
 from sim.world import Process
 
 if TYPE_CHECKING:
+    from sim.disk import Folder
     from sim.host import Host
 
 SECRET = "s3cr3t-of-the-host"
@@ -30,9 +31,13 @@ class Job(Process):
         super().__init__(host.world, f"{host.name}/job {call_id[:8]}")
         self.host = host
         self.id = call_id
-        self.folder = host.disk.spool[call_id]
+        self.folder = self._folders[call_id]
         self.ended: Callable[[], None] = lambda: None
         self.later(self.world.spread(1, 300), self._begin)
+
+    @property
+    def _folders(self) -> dict[str, Folder]:
+        return self.host.disk.spool
 
     def died(self) -> None:
         if self.folder.holder is self:
@@ -41,7 +46,7 @@ class Job(Process):
         self.world.later(self.world.random.randrange(20), self.ended)
 
     def _begin(self) -> None:
-        folder = self.host.disk.spool.get(self.id)
+        folder = self._folders.get(self.id)
         gone = folder is None or folder.request is None  # withdrawn: it comes too late
         if gone or folder.holder is not None or folder.result is not None:
             self._end()
@@ -49,8 +54,11 @@ class Job(Process):
         self.folder = folder
         self.started = self.world.now
         self.durable("lock", self._lock)
-        self.host.checks.job_begins(self.host, self.id, self.folder)
+        self._begun()
         self._step(self._work())
+
+    def _begun(self) -> None:
+        self.host.checks.job_begins(self.host, self.id, self.folder)
 
     def _lock(self) -> None:
         self.folder.holder, self.folder.began = self, True
@@ -109,7 +117,10 @@ class Job(Process):
             raise RuntimeError(SECRET)
         if msgspec.json.decode(request.args).get("dry_run"):
             return self._result(request, done=False)
-        if not self.durable("decide commit", self._begin_commit):
+        won = self.durable("decide commit", self._begin_commit)
+        if request.fetch_only and not won:
+            return self._result(request, done=False)  # the real handlers do not come so far
+        if not won:
             raise HandlerError("canceled", "canceled before anything was changed")
         yield from self._commit(request)
         if fate == "half":
@@ -127,10 +138,13 @@ class Job(Process):
             while pause > 0:
                 yield min(pause, 60_000)
                 pause -= 60_000
+                self._paused()
                 if patient and self.world.now > self.started + request.timeout:
                     raise HandlerError("timeout", "It took too long.")
                 if self.folder.decision in ("cancel", "timeout", "late"):
                     raise HandlerError("canceled", "canceled before anything was changed")
+
+    def _paused(self) -> None: ...
 
     def _commit(self, request: JobRequest) -> Generator[int, None, None]:
         """A resumed execution looks first whether its predecessor got that far."""
@@ -149,12 +163,7 @@ class Job(Process):
         assert request is not None
         before = self.folder.decision
         with patched(real_job, {"_now": lambda: self.host.wall}):
-            won = real_job.SpoolJob(
-                _Files(self),  # type: ignore[arg-type]
-                timeout=request.timeout,
-                resumed=request.resumed,
-                commit_before=request.commit_before,
-            ).begin_commit()
+            won = real_job.job_of(_Files(self), request).begin_commit()  # type: ignore[arg-type]
         if won and before is None:
             self.host.checks.job_commits(self.host, self.id)
         return won

@@ -21,8 +21,10 @@ def ruled(**fields: Any) -> Request:
     """In place of the request's class at the server."""
     request = Request(**fields)
     window, rng = request.window, Random(request.id)
-    if window is None or window.ruled or rng.random() < 0.4:
+    if window is None:
         return request
+    if window.ruled or rng.random() < 0.4:
+        return msgspec.structs.replace(request, window=_ahead(window, rng))
     made, last = _rule(window, rng)
     expires = max(request.expires, last) if made.missed == "next" else request.expires
     return msgspec.structs.replace(
@@ -42,7 +44,13 @@ def _rule(window: WireWindow, rng: Random) -> tuple[WireWindow, int]:
         grace=min(length, LONGEST),
         expected=rng.choice((0, 0, length // 3)),
     )
+    made = _ahead(made, rng)
     return made, max(one.end for one in calendar.windows)  # type: ignore[union-attr]
+
+
+def _ahead(window: WireWindow, rng: Random) -> WireWindow:
+    """Half of them wish that packages are fetched before the opening."""
+    return msgspec.structs.replace(window, predownload=rng.random() < 0.5)
 
 
 def _grace_end(window: WireWindow) -> int:

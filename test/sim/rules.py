@@ -42,6 +42,7 @@ class Rules:
         self.openings: dict[tuple[str, str], list[int | None]] = defaultdict(
             list
         )  # uid and call → the openings that the host has named for it, in order
+        self.began: dict[tuple[str, str], int] = {}  # host and call → when it was last started
         self.executions = 0
 
     def broken(self, rule: str, *what: object) -> NoReturn:

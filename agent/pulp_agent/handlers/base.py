@@ -33,6 +33,10 @@ class Job(Protocol):
         """An earlier process of this same execution died: repair first, then do what is missing."""
 
     @property
+    def fetch_only(self) -> bool:
+        """Fetch what the execution will need, and end: it comes later, in a job of its own. `begin_commit` refuses always."""
+
+    @property
     def spool(self) -> str:
         """A folder of this execution's own, kept until its answer is confirmed; a handler may keep files of its own in it."""
 

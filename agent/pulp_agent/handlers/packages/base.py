@@ -116,8 +116,8 @@ class NotFound(HandlerError):
         self.names = tuple(names)
 
 
-class Backend(Protocol):
-    """One package system.
+class Source(Protocol):
+    """The part of a package system's back end that changes no package: what is there, and what can be had.
 
     Every method raises `HandlerError` with a code of `PACKAGE_ERRORS`: `locked` and `fetch` mean that the step may be tried
     again as it is, `interrupted` that `repair` comes first. None of them waits for locks by itself.
@@ -126,21 +126,35 @@ class Backend(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def lacks(self) -> Mapping[Ability, str]:
-        """What this package system does not have, each with the sentence that refuses it and says what to do instead."""
-
     def key(self, spec: PackageSpec) -> Key:
         """Where `spec` stands in a State; without an architecture it means the host's own."""
 
     def state(self) -> State: ...
 
+    def has_metadata(self) -> bool:
+        """Whether the host has repository metadata to plan with, be it old."""
+
+    def refresh(self, run: Run) -> None:
+        """Fetch the repositories' metadata."""
+
+    def plan(self, request: Request, state: State, run: Run) -> Plan:
+        """What would be done. Changes nothing and takes no lock. `not-found` names what the repositories do not have."""
+
+    def download(self, request: Request, run: Run) -> None:
+        """Fetch what the plan needs; the last step that may be canceled. A later process's `commit` finds it where it is left,
+        whole or in part; this one may be killed at any moment."""
+
+
+class Backend(Source, Protocol):
+    """One package system."""
+
+    @property
+    def lacks(self) -> Mapping[Ability, str]:
+        """What this package system does not have, each with the sentence that refuses it and says what to do instead."""
+
     def inventory(self) -> list[PackageState]:
         """Every package, and each version of those that may be there in several (kernels, on rpm's hosts); a State has the
         newest."""
-
-    def has_metadata(self) -> bool:
-        """Whether the host has repository metadata to plan with, be it old."""
 
     def groups(self, run: Run) -> list[Group]:
         """The package groups that the repositories have or that are installed, by what is known of the repositories. Not
@@ -154,15 +168,6 @@ class Backend(Protocol):
 
     def repair(self, request: Request, run: Run) -> Report:
         """Finish a transaction that was cut off. Not to be canceled."""
-
-    def refresh(self, run: Run) -> None:
-        """Fetch the repositories' metadata."""
-
-    def plan(self, request: Request, state: State, run: Run) -> Plan:
-        """What would be done. Changes nothing and takes no lock. `not-found` names what the repositories do not have."""
-
-    def download(self, request: Request, run: Run) -> None:
-        """Fetch what the plan needs; the last step that may be canceled."""
 
     def commit(self, request: Request, run: Run) -> Report:
         """Change the host. It is never stopped; past the time limit the scripts that hang are ended."""

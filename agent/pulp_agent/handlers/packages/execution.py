@@ -10,6 +10,7 @@ from pulp.common.failpoints import failpoint
 from pulp.rmi.interfaces import Change, PackagesResult
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages import record as records
+from pulp_agent.handlers.packages.ahead import fetch
 from pulp_agent.handlers.packages.base import Backend, Report, Request, State
 from pulp_agent.handlers.packages.changes import changed, unmet, verify
 from pulp_agent.handlers.packages.planning import Planner
@@ -26,6 +27,9 @@ def execute(backend: Backend, request: Request, run: Run) -> PackagesResult:
     try:
         with _disk_errors():
             check_abilities(backend.lacks, *abilities(request))
+            if run.job.fetch_only:
+                fetch(backend, request, run)
+                return _summary(backend, request, run)
             if request.dry_run:
                 return _simulate(backend, request, run)
             if run.job.resumed:

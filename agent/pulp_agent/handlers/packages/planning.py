@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pulp.rmi.interfaces import Change, KeptBack
 from pulp_agent.handlers.base import HandlerError
-from pulp_agent.handlers.packages.base import Backend, Key, NotFound, Request
+from pulp_agent.handlers.packages.base import Key, NotFound, Request, Source
 from pulp_agent.handlers.packages.changes import merge, unfinished
 from pulp_agent.handlers.packages.policy import (
     check_arguments,
@@ -23,7 +23,7 @@ class Planner:
     """Keeps what is planned across repeated commits and, given `planned`, the crash of an earlier process in its commit."""
 
     def __init__(
-        self, backend: Backend, request: Request, run: Run, planned: dict[Key, Change] | None = None
+        self, backend: Source, request: Request, run: Run, planned: dict[Key, Change] | None = None
     ) -> None:
         self.planned: dict[Key, Change] = dict(planned or {})
         self._begun = self.planned
