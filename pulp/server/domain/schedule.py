@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from itertools import islice
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -197,15 +198,13 @@ def disabled(schedule: Schedule, why: str) -> Schedule:
 def mended(schedule: Schedule, now: int) -> Schedule | None:
     """One whose next due time was reckoned while the clock was far ahead, due again at its next occurrence; None: it is right.
 
-    What was run already by a clock that was right, or nearly so, is not due once more.
+    That the very next occurrence has been run is no sign of it: the clock may have gone back a little since.
     """
     if schedule.next_due is None:
         return None
-    last = schedule.last_due or 0
-    due = next_after(schedule.recurrence, last if now < last <= now + PUNCTUAL else now)
-    if due is None or due >= schedule.next_due:
-        return None
-    return schedule.replace(next_due=due)
+    ahead = islice(occurrences(schedule.recurrence, since=now + 1, before=schedule.next_due), 2)
+    following = list(ahead)
+    return schedule.replace(next_due=following[0]) if len(following) == 2 else None
 
 
 def enabled(schedule: Schedule, now: int) -> Schedule:

@@ -9,8 +9,11 @@ import msgspec
 import pytest
 from rest_world import NOON, OPERATOR, VIEWER, Rest, agent_info
 
+from pulp.common.calendar import Recurring
 from pulp.common.errors import InvalidInput
 from pulp.common.times import DAY, HOUR, MINUTE, parse_time, to_datetime
+from pulp.common.windows import Window
+from pulp.rmi.versions import FEATURES
 from pulp.server.api import schedule_runs
 from pulp.server.api.errors import Conflict, Forbidden, KeyReused, NotFound
 from pulp.server.api.packages import TASK_CLASSES
@@ -18,6 +21,7 @@ from pulp.server.api.schedule_runs import ScheduleRunner
 from pulp.server.api.schedule_types import OwnWindow, PatchScheduleBody, ScheduleBody, ScheduleView
 from pulp.server.db.base import TaskFilter, UnitOfWork
 from pulp.server.domain.task import TaskError, TaskRecord, TaskState
+from pulp.server.domain.window import NamedWindow, WindowRole
 from pulp.server.tasking.task import TaskKinds
 
 FIRST = parse_time("2027-01-16T02:00:00Z")
@@ -392,3 +396,110 @@ def test_the_preview_tells_both_clocks_over_the_night_without_two_oclock(rest: R
         ("2027-03-29T00:30:00+00:00", "2027-03-29T02:30"),
     ]
     assert rest.clock.ms != NOON
+
+
+# --- in windows, and on enforced hosts ---
+
+
+def with_nights(rest: Rest, *hosts: str, **changes: Any) -> None:
+    """A window from 04:00 to 06:00, bound to the hosts; their agents are of today."""
+    span = Recurring(
+        name="nights", rrule="FREQ=DAILY", dtstart="2027-01-01T04:00", zone="UTC", duration="2h"
+    )
+    made = NamedWindow(
+        name="nights", role=WindowRole.WINDOW, span=span, created_by="admin", created_at=NOON
+    )
+    rest.store.write(lambda uow: uow.windows.add(made))
+    for host in hosts:
+        agent = agent_info(version="0.2.0", features=sorted(FEATURES))
+        rest.change(host, agent=agent, windows=["nights"], **changes)
+
+
+def test_the_work_of_a_run_is_done_in_the_next_opening_of_a_window(rest: Rest) -> None:
+    with_nights(rest, "web1")
+    made = create(
+        rest,
+        window="nights",
+        window_missed="grace",
+        grace="1h",
+        expected="20m",
+        predownload=True,
+    )
+    assert (made.window, made.window_missed, made.grace, made.expected, made.predownload) == (
+        "nights",
+        "grace",
+        "1h",
+        "20m",
+        True,
+    )
+    assert show(rest) == made
+    at(rest, FIRST)
+    (record,) = tasks(rest)
+    assert record.window == Window(FIRST + 2 * HOUR, FIRST + 4 * HOUR)
+    assert record.rule is not None
+    assert (record.rule.asked, record.rule.missed, record.rule.late) == (
+        "nights",
+        "grace",
+        FIRST + 5 * HOUR,
+    )
+    assert (record.rule.expected, record.rule.predownload) == (20 * MINUTE, True)
+
+
+def test_next_is_each_hosts_own(rest: Rest) -> None:
+    with_nights(rest, "web1")
+    create(rest, window="next", consumers=["web1", "web2"])
+    at(rest, FIRST)
+    (record,) = tasks(rest)
+    assert record.consumer_id == "web1"
+    assert record.rule is not None and record.rule.missed == "next"
+    assert "web2 has no window: bind one" in show(rest).problems["web2"]
+
+
+def test_an_enforced_host_is_told_as_a_problem_and_keeps_no_other(rest: Rest) -> None:
+    with_nights(rest, "web1", enforced=True)
+    create(rest, consumers=["web1", "web2"])
+    at(rest, FIRST)
+    assert [record.consumer_id for record in tasks(rest)] == ["web2"]
+    seen = show(rest)
+    assert seen.counts.refused == 1
+    assert "web1 are enforced" in seen.problems["web1"]
+    assert "--window next" in seen.problems["web1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"window": "weekends"}, "window", "there is no window of this name"),
+        ({"window_missed": "miss"}, "window_missed", "only for work in a window"),
+        ({"expected": "1h"}, "expected", "only for work in a window"),
+        ({"window": "next", "window_missed": "grace"}, "grace", "is missing"),
+        ({"window": "next", "grace": "1h"}, "grace", "missed with grace"),
+        (
+            {"window": OwnWindow(duration="4h"), "window_missed": "next"},
+            "window_missed",
+            "opens once",
+        ),
+    ],
+)
+def test_what_does_not_go_with_its_window_is_refused(
+    rest: Rest, changes: dict[str, Any], field: str, sentence: str
+) -> None:
+    found = faults(rest, **changes)
+    assert list(found) == [field]
+    assert sentence in found[field]
+
+
+def test_a_due_time_of_a_clock_that_was_far_ahead_is_mended_at_the_next_start(rest: Rest) -> None:
+    create(rest, window=OwnWindow(duration="4h"))
+    at(rest, FIRST + 200 * DAY + 5 * HOUR)
+    assert show(rest).next_due == to_datetime(FIRST + 201 * DAY)
+    assert at(rest, FIRST - HOUR) == FIRST
+    at(rest, FIRST)
+    assert [record.not_before for record in tasks(rest)] == [FIRST]
+
+
+def test_a_clock_that_goes_back_is_noticed_by_the_running_server(rest: Rest) -> None:
+    create(rest)
+    runner = ScheduleRunner(rest.store, TaskKinds(TASK_CLASSES), rest.queue)
+    runner.step(FIRST + 200 * DAY + HOUR)
+    assert runner.step(FIRST - HOUR) == FIRST

@@ -20,6 +20,7 @@ from pulp.server.domain.schedule import (
     enabled,
     has_failed_enough,
     judged,
+    mended,
     next_after,
     occurrences,
     passed_over,
@@ -223,3 +224,16 @@ def test_every_occurrence_is_run_or_missed_once_and_never_two_at_a_time(
     assert runs == sorted(set(runs))
     assert set(runs) <= set(passed)
     assert (current.counts.runs, current.counts.missed) == (len(runs), len(passed) - len(runs))
+
+
+def test_a_due_time_of_a_clock_that_was_far_ahead_is_mended() -> None:
+    far = schedule(next_due=MONDAY + 300 * DAY)
+    right = mended(far, MONDAY - HOUR)
+    assert right is not None
+    assert right == far.replace(next_due=MONDAY)
+
+
+@pytest.mark.parametrize("due", [MONDAY, MONDAY + DAY, None])
+def test_a_due_time_that_is_right_or_right_again_soon_stays(due: int | None) -> None:
+    """With the clock a little back, what it has run just now is not due once more."""
+    assert mended(schedule(next_due=due), MONDAY - HOUR) is None
