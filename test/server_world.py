@@ -21,6 +21,9 @@ from pulp.server.api.tasks import TaskApi
 from pulp.server.async_.dispatcher import Dispatcher
 from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.inbox import Inbox
+from pulp.server.async_.news import News
+from pulp.server.async_.planner import Planner
+from pulp.server.async_.plans import Plans
 from pulp.server.async_.reception import Reception, ServerProfile
 from pulp.server.async_.replies import ReplyListener
 from pulp.server.async_.sessions import Sessions
@@ -163,7 +166,10 @@ class World:
             interval=60_000,
             has_room=self.queue.has_room,
         )
-        self.dispatcher = Dispatcher(self.replies, self.queue, sweep)
+        news = News(self.store, self.gateway, _nothing)
+        self.planner = Planner(self.store, self.kinds, news.task_moved)
+        self.plans = Plans(news.calendars_changed)
+        self.dispatcher = Dispatcher(self.replies, news, self.queue, sweep)
         self.scheduler = Scheduler(self.store, self.kinds, self.gateway, lambda: None)
         self.tasks = TaskApi(self.store, self.clock, self.queue, self.kinds)
 
@@ -254,6 +260,12 @@ class World:
         self.store.write(
             lambda uow: self.queue.cancel(uow, self.task(task_id), by="ann", now=self.now)
         )
+        self.step()
+
+    def plan(self) -> None:
+        """The planner goes through what is marked, and what is to be told of it is sent."""
+        while self.planner.step(self.now) is not None:
+            pass
         self.step()
 
     def step(self) -> None:

@@ -48,8 +48,10 @@ def _pack(target: Path, members: list[Path]) -> None:
         os.fsync(out.fileno())
 
 
-def restore(file: Path, home: Home) -> None:
-    """Unpack a backup into a data directory that does not exist, is empty, or was never finished. HomeError, BackupError."""
+def restore(file: Path, home: Home, *, revive: Callable[[], None]) -> None:
+    """Unpack a backup into a data directory that does not exist, is empty, or was never finished. HomeError, BackupError.
+
+    revive: makes the restored store fit for a world that has gone on since."""
     if not home.is_new():
         raise BackupError(f"{home.directory} is not empty: restore into a new --data directory")
     wanted = {*(path.name for path in home.files), STORE}
@@ -62,6 +64,8 @@ def restore(file: Path, home: Home) -> None:
             with home.making():
                 for name in sorted(wanted):
                     _unpack(tar, members[name], home.directory / name)
+                revive()
+                failpoint("home.restored")
     except (OSError, tarfile.TarError) as e:
         raise BackupError(f"cannot restore {file}: {e}") from e
 

@@ -42,6 +42,8 @@ from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.identities import REPLIES, Identities
 from pulp.server.async_.inbox import Inbox
 from pulp.server.async_.links import Links
+from pulp.server.async_.news import News
+from pulp.server.async_.planner import Planner
 from pulp.server.async_.plans import Plans
 from pulp.server.async_.reception import IssueCertificate, Reception, ServerProfile
 from pulp.server.async_.replies import ReplyListener
@@ -49,7 +51,7 @@ from pulp.server.async_.sessions import Sessions
 from pulp.server.async_.sweep import Sweep
 from pulp.server.check import Violation, check
 from pulp.server.config import ServerSettings
-from pulp.server.db.base import Store, StoreError
+from pulp.server.db.base import Store, StoreError, UnitOfWork
 from pulp.server.db.sqlite import SqliteStore, snapshot
 from pulp.server.domain.task import PARKED_VERSION
 from pulp.server.home import STORE, Home
@@ -170,6 +172,27 @@ def back_up(settings: ServerSettings, file: Path) -> None:
     backup.back_up(home, lambda target: snapshot(home.directory, target), file)
 
 
+def restore(settings: ServerSettings, file: Path) -> None:
+    """HomeError, BackupError, StoreUnavailable."""
+    data = settings.server.data
+    backup.restore(file, Home(data), revive=lambda: _outrun(data))
+
+
+def _outrun(data: Path) -> None:
+    """Agents go by the newest plan numbers: what this server says from now on counts for more than what it said after the backup
+    was made, and has forgotten."""
+    store, now = SqliteStore(data), SystemClock().now()
+
+    def job(uow: UnitOfWork) -> None:
+        uow.consumers.outrun(now)
+        uow.tasks.outrun(now)
+
+    try:
+        store.write(job)
+    finally:
+        store.close()
+
+
 def check_store(settings: ServerSettings) -> list[Violation]:
     """What in the store breaks a rule; looked for in a copy, so the server may be running."""
     with tempfile.TemporaryDirectory(prefix="pulp-check-") as work:
@@ -236,7 +259,7 @@ class _Joining:
         self._schedule = threading.Event()
         self._pending = Pending()
         self._recur = threading.Event()
-        self._plans = Plans()
+        self._plan = threading.Event()
 
     def core(self) -> Core:
         kinds, sessions = TaskKinds(TASK_CLASSES), Sessions()
@@ -275,7 +298,10 @@ class _Joining:
             interval=self._settings.tasks.sweep,
             has_room=queue.has_room,
         )
-        dispatcher = Dispatcher(replies, queue, sweep)
+        news = News(self._store, gateway, self._wake)
+        planner = Planner(self._store, kinds, news.task_moved)
+        self._plans = Plans(news.calendars_changed, lambda _: self._plan.set())
+        dispatcher = Dispatcher(replies, news, queue, sweep)
         scheduler = Scheduler(
             self._store,
             kinds,
@@ -297,6 +323,7 @@ class _Joining:
                     self._clock,
                     self._recur,
                 ),
+                Loop("pulp-planner", planner.step, self._clock, self._plan),
                 Loop("pulp-housekeeper", self._housekeeper().step, self._clock),
             ),
         )

@@ -130,7 +130,8 @@ class Home:
     def _clear(self) -> None:
         """Remove what can only be of a making that did not end."""
         beside = [self.store.with_name(STORE + end) for end in ("-wal", "-shm", "-journal")]
-        for path in (*self.files, self.store, *beside):
+        copies = self.directory.glob(f"{STORE}.schema-*")
+        for path in (*self.files, self.store, *beside, *copies):
             path.unlink(missing_ok=True)
 
     def create(self, names: list[str]) -> None:

@@ -17,7 +17,7 @@ from pulp.common import config as settings_text
 from pulp.common import failpoints, logs
 from pulp.common.config import Effective
 from pulp.common.errors import PulpError
-from pulp.server import backup, bootstrap, config
+from pulp.server import bootstrap, config
 from pulp.server.config import ServerSettings
 from pulp.server.home import Home
 
@@ -191,9 +191,10 @@ def _backup(args: argparse.Namespace) -> int:
 
 
 def _restore(args: argparse.Namespace) -> int:
-    home = Home(_settings(args).settings.server.data)
-    backup.restore(args.file, home)
-    _say(f"Restored into {home.directory}. Run it:  pulp-server run --data {home.directory}")
+    settings = _settings(args).settings
+    bootstrap.restore(settings, args.file)
+    data = settings.server.data
+    _say(f"Restored into {data}. Run it:  pulp-server run --data {data}")
     return 0
 
 

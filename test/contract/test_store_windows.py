@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from store_samples import consumer
+from store_samples import add_tasks, consumer, task
 
 from pulp.common.calendar import Calendar, OneOff, Recurring
+from pulp.common.windows import Window
 from pulp.server.db.base import BadCursor, Conflict, ConsumerFilter, Duplicate, Store
 from pulp.server.domain.consumer import Consumer
+from pulp.server.domain.task import TaskState
 from pulp.server.domain.window import NamedWindow, WindowRole, calendar_of
 
 
@@ -147,6 +149,26 @@ def test_hosts_whose_calendar_changed_wait_to_be_planned_anew(store: Store):
     store.write(lambda uow: uow.consumers.raise_keep_plan(None))
     assert [host(store, each.id).keep_plan for each in hosts] == [2, 1, 2]
     assert to_replan(store) == ["web1", "web2", "web3"]
+
+
+def test_what_went_back_outruns_every_plan_that_was_made_since(store: Store):
+    hosts = [consumer("web1", keep_plan=3, replanned=3), consumer("web2", keep_plan=90)]
+    store.write(lambda uow: [uow.consumers.add(each) for each in hosts])
+    opening = Window(1, 9)
+    records = add_tasks(
+        store,
+        task(state=TaskState.HELD, phase="", window=opening, plan=7),
+        task(window=opening, plan=80),
+        task(),
+        task(state=TaskState.MISSED, phase="", deadline=None, window=opening),
+    )
+    store.write(lambda uow: (uow.consumers.outrun(50), uow.tasks.outrun(50)))
+    assert [host(store, each.id).keep_plan for each in hosts] == [50, 91]
+    after = store.read(lambda uow: [uow.tasks.get(each.id) for each in records])
+    assert [each.plan for each in after if each] == [50, 81, 1, 1]
+    stale = records[0]
+    with pytest.raises(Conflict):
+        store.write(lambda uow: uow.tasks.save(stale))
 
 
 def to_replan(store: Store, *, limit: int = 10) -> list[str]:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pulp.common.clock import SystemClock
 from pulp.server.db.sqlite import SqliteStore, migrations
 from pulp.server.db.sqlite.errors import StoreTooNew
+from pulp.server.domain.consumer import Consumer
 
 
 def server(*args: object) -> subprocess.CompletedProcess[str]:
@@ -37,6 +39,33 @@ def test_a_backup_restores_a_server_as_it_was(data: Path, tmp_path: Path):
     store = SqliteStore(other)
     assert [u.login for u in store.read(lambda uow: uow.users.list())] == ["admin"]
     store.close()
+
+
+def test_what_a_restored_server_plans_counts_for_more_than_what_it_has_forgotten(
+    data: Path, tmp_path: Path
+):
+    """Agents go by the newest plan numbers, and may have some from after the backup."""
+    host = Consumer(
+        id="web1",
+        uid="u1",
+        registered_at=1,
+        fingerprints=[],
+        csr_fingerprint="",
+        certificate="",
+        keep_plan=3,
+        replanned=3,
+    )
+    store = SqliteStore(data)
+    store.write(lambda uow: uow.consumers.add(host))
+    store.close()
+    file, other, before = tmp_path / "b.tar", tmp_path / "other", SystemClock().now()
+    assert server("backup", file, "--data", data).returncode == 0
+    assert server("restore", file, "--data", other).returncode == 0
+    store = SqliteStore(other)
+    restored = store.read(lambda uow: uow.consumers.get("web1"))
+    store.close()
+    assert restored is not None
+    assert restored.keep_plan >= before
 
 
 def test_a_backup_is_made_while_the_store_is_in_use_and_checked(data: Path, tmp_path: Path):

@@ -32,7 +32,13 @@ INIT = {
 }
 """The failpoints on the way of `init` up to its end, and how often each is passed."""
 
-RESTORE = {"home.begun": 1, "home.file.written": 1, "home.file.restored": 6, "home.made": 1}
+RESTORE = {
+    "home.begun": 1,
+    "home.file.written": 1,
+    "home.file.restored": 6,
+    "home.restored": 1,
+    "home.made": 1,
+}
 
 AFTER = {"home.finished"}
 

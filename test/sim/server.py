@@ -18,6 +18,8 @@ from pulp.server.async_.gateway import Gateway
 from pulp.server.async_.identities import Identities
 from pulp.server.async_.inbox import Inbox
 from pulp.server.async_.links import Links
+from pulp.server.async_.news import News
+from pulp.server.async_.planner import Planner
 from pulp.server.async_.plans import Plans
 from pulp.server.async_.reception import Reception, ServerProfile
 from pulp.server.async_.replies import ReplyListener
@@ -176,11 +178,13 @@ class Server(Process):
             reception=reception,
         )
         self.sessions = sessions
+        news = News(self.store, gateway, self._wake_dispatcher)
         self.dispatching = _Thread(
             self,
             "dispatcher",
             Dispatcher(
                 replies,
+                news,
                 self.queue,
                 Sweep(
                     self.store,
@@ -193,6 +197,8 @@ class Server(Process):
         )
         scheduler = Scheduler(self.store, kinds, gateway, self.dispatching.wake)
         self.scheduling = _Thread(self, "scheduler", scheduler.step)
+        planner = Planner(self.store, kinds, news.task_moved)
+        self.planning = _Thread(self, "planner", planner.step)
         self._identities = Identities(self.store)
         self.consumers = ConsumerApi(
             self.store,
@@ -201,7 +207,7 @@ class Server(Process):
             authority=authority,
             links=Links(network, self.store, gateway, pending),
             profile=AgentProfile(ca=(), signing_keys=(), urls=()),
-            plans=Plans(),
+            plans=Plans(news.calendars_changed, lambda _: self.planning.wake()),
         )
         self.tasks = TaskApi(self.store, clock, self.queue, kinds)
 
@@ -222,6 +228,7 @@ class Server(Process):
         self._network.ear = self
         self.dispatching.come(0)
         self.scheduling.come(0)
+        self.planning.come(0)
 
     def authenticate(self, certificate: PeerCertificate) -> Grant | None:
         self._inside, before = True, self._inside
@@ -239,13 +246,19 @@ class Server(Process):
         self.checks.committed(changes)
         self.dispatching.come(LONGEST)
         self.scheduling.come(LONGEST)
+        self.planning.come(LONGEST)
 
     def _between(self) -> None:
         world = self.world
         likely = 0.4 if self.scheduling.stepping else 0.06
         if self._inside or not world.chaos or not world.chance(likely):
             return
-        turns = (self.scheduling.turn, self.dispatching.turn, lambda: self._visitor(self))
+        turns = (
+            self.scheduling.turn,
+            self.planning.turn,
+            self.dispatching.turn,
+            lambda: self._visitor(self),
+        )
         self._inside = True
         try:
             world.random.choice(turns)()

@@ -32,9 +32,16 @@ def error_of(record: TaskRecord, final: Failed | Rejected | Canceled) -> TaskErr
             return TaskError(code=final.code, message=final.message, details=bytes(final.details))
         case Rejected():
             return TaskError(code=final.code, message=_refusal(final))
+    if why := voided(record):
+        return TaskError(code="window-missed", message=why)
     by = record.cancel_requested_by
     message = f"Canceled by {by}." if by else "The agent canceled the call."
     return TaskError(code="canceled", message=message)
+
+
+def voided(record: TaskRecord) -> str:
+    """Why the server itself has called it off: nothing is left of its window. Empty where it has not."""
+    return record.rule.void if record.rule else ""
 
 
 def _refusal(final: Rejected) -> str:
@@ -56,7 +63,8 @@ def says_the_same(record: TaskRecord, final: Final) -> bool:
         case Failed() | Rejected():
             return record.error is not None and record.error.code == final.code
         case Canceled():
-            return record.state is TaskState.CANCELED
+            ended = TaskState.MISSED if voided(record) else TaskState.CANCELED
+            return record.state is ended
 
 
 def timed(record: TaskRecord, final: Message, now: int) -> TaskRecord:

@@ -23,6 +23,7 @@ from pulp.rmi.messages import (
     Progress,
     Started,
     Succeeded,
+    TooLate,
 )
 from pulp.rmi.versions import Known
 from pulp.server.async_.answers import error_of, final_of, progressed, says_the_same, timed
@@ -143,7 +144,7 @@ class Applying:
                 return self._ended(record, LOST), False
             case Verdict.RESEND:
                 return record, record.cancel_requested_at is None
-            case Verdict.TOO_LATE if _refuses(record):
+            case Verdict.TOO_LATE if _refuses(record, message):
                 return record.replace(cancel_refused=True), False
             case Verdict.REPEATED if not record.state.final:
                 return _news(record, message), False
@@ -164,10 +165,19 @@ class Applying:
                 at = message.at if isinstance(message, Started) else self._ctx.now
                 state_ = move(record.state, Event.STARTED)
                 changes |= {"state": state_, "phase": "started", "started_at": at}
+        if state is CallState.HELD and record.state is TaskState.RUNNING and record.phase != READY:
+            self._plan_again()
         moved = record.replace(parked="", parked_at=None, **changes)
         if isinstance(message, Progress):
             moved = progressed(moved, message)
         return moved.replace(deadline=next_look(moved))
+
+    def _plan_again(self) -> None:
+        """What runs is left alone where plans change; what is held again after that goes by the newest."""
+        consumer = self._uow.consumers.get(self._consumer_id)
+        if consumer is not None and consumer.keep_plan > 0:
+            unseen = min(consumer.replanned, consumer.keep_plan - 1)
+            self._uow.consumers.save(consumer.replace(replanned=unseen))
 
     # --- ends ---
 
@@ -297,7 +307,9 @@ def _news(record: TaskRecord, message: Message) -> TaskRecord:
     return record
 
 
-def _refuses(record: TaskRecord) -> bool:
-    """Whether a `too-late` is news: a task that has ended meanwhile stays as it is."""
+def _refuses(record: TaskRecord, message: Message) -> bool:
+    """Whether a `too-late` is news: one about a plan changes nothing, and a task that has ended meanwhile stays as it is."""
+    if not isinstance(message, TooLate) or message.of != "cancel":
+        return False
     asked = record.cancel_requested_at is not None and not record.cancel_refused
     return asked and not record.state.final

@@ -14,9 +14,10 @@ from pulp.rmi.interfaces import Method
 from pulp.rmi.versions import TODAY, Repertoire
 from pulp.server.async_ import outgoing
 from pulp.server.async_.agent import AsyncAgent
+from pulp.server.async_.keeps import Keeps
 from pulp.server.async_.sessions import Session, Sessions
 from pulp.server.db.base import Store, UnitOfWork
-from pulp.server.domain.task import TaskRecord
+from pulp.server.domain.task import TaskRecord, TaskState
 
 MOST_UNACCEPTED = 32
 """Calls that may be sent to one agent and not yet accepted (WIRE.md rule 4)."""
@@ -38,6 +39,7 @@ class Gateway:
         self._sessions = sessions
         self._clock = clock
         self._repertoire = repertoire
+        self.keeps = Keeps(bus, store, sessions)
 
     def room(self, consumer_id: str) -> int:
         session = self._sessions.of(consumer_id)
@@ -58,6 +60,7 @@ class Gateway:
 
     def send(self, records: Sequence[TaskRecord]) -> None:
         outbox: dict[Peer, list[Message]] = defaultdict(list)
+        self.keeps.before({r.consumer_id for r in records if r.consumer_id is not None})
         for record in records:
             session = self._session(record)
             if session is not None:
@@ -72,6 +75,15 @@ class Gateway:
         if session is not None:
             self._bus.send(session.peer, [outgoing.cancel(record.id)])
             failpoint("server.cancel.sent")
+
+    def replan(self, record: TaskRecord) -> None:
+        """Tell the agent the call's newest plan, if it is connected and has the call, or was sent it by this connection."""
+        session = self._session(record)
+        if session is None:
+            return
+        if record.state is not TaskState.WAITING or record.id in session.unaccepted:
+            self._bus.send(session.peer, [outgoing.replan(record, session.features)])
+            failpoint("server.replan.sent")
 
     def query(self, record: TaskRecord) -> None:
         """Ask where the call stands, if its agent is connected."""

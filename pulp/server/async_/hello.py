@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from pulp.common.times import MINUTE
 from pulp.messaging.base import Message, Peer
-from pulp.rmi.messages import Accepted, CallStatus, Hello, Started
+from pulp.rmi.messages import Accepted, CallStatus, Hello, Keep, Started
 from pulp.rmi.messages import Message as RmiMessage
+from pulp.rmi.versions import ENFORCED_WINDOWS
 from pulp.server.async_ import outgoing
 from pulp.server.async_.applying import LOST, Applying
 from pulp.server.async_.gateway import MOST_UNACCEPTED
+from pulp.server.async_.keeps import keep_of
 from pulp.server.async_.restarted import note_restart
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.consumer import CLOCK_SKEW, DUPLICATE_IDENTITY, AgentInfo, Consumer
@@ -28,12 +30,18 @@ class Greeting:
     """What to say to the agent after its welcome, in order."""
 
     consumer: Consumer
+    keep: Keep | None = None
     resend: list[TaskRecord] = field(default_factory=list)
     cancel: list[str] = field(default_factory=list)
+    replan: list[TaskRecord] = field(default_factory=list)
     query: list[str] = field(default_factory=list)
 
     def messages(self) -> Iterator[Message]:
+        features = self.consumer.agent.features if self.consumer.agent else []
+        if self.keep is not None and ENFORCED_WINDOWS in features:
+            yield outgoing.message(self.keep)
         yield from (outgoing.cancel(i) for i in self.cancel)
+        yield from (outgoing.replan(record, features) for record in self.replan)
         yield from (outgoing.request(record) for record in self.resend)
         yield from (outgoing.query(i) for i in self.query)
 
@@ -54,8 +62,9 @@ def greet(
     consumer = uow.consumers.get(consumer_id)
     if consumer is None or consumer.uid != peer.identity:
         return None
-    greeting = Greeting(_introduced(consumer, peer, hello, now))
-    uow.consumers.save(greeting.consumer)
+    introduced = _introduced(consumer, peer, hello, now)
+    uow.consumers.save(introduced)
+    greeting = Greeting(introduced, keep_of(uow, introduced))
     _Comparison(kinds, uow, consumer, hello, now, greeting, plainly=plainly).run()
     return greeting
 
@@ -78,7 +87,9 @@ def _introduced(consumer: Consumer, peer: Peer, hello: Hello, now: int) -> Consu
         )  # the other one may come back; a new owner of the name clears it
     newest = consumer.fingerprints[:1]
     used = peer.fingerprint in newest
+    moved = consumer.agent is None or consumer.agent.timezone != hello.timezone
     return consumer.replace(
+        keep_plan=consumer.keep_plan + (moved and consumer.keep_plan > 0),
         fingerprints=newest if used else consumer.fingerprints,
         online=True,
         last_seen=now,
@@ -133,8 +144,9 @@ class _Comparison:
             if record.answer is not None:
                 continue  # over at the agent; a final that is listed follows by itself
             if record.call is None:
-                continue  # a restored server's: sent anew, it is answered with what the agent has
-            if call is not None:
+                # A restored server's: sent anew, it is answered with what the agent has.
+                self._replan(record, call)
+            elif call is not None:
                 self._known_to_both(record, call)
             elif record.state is not TaskState.WAITING:
                 self._missing_at_agent(record, forgotten)
@@ -145,8 +157,15 @@ class _Comparison:
     def _known_to_both(self, record: TaskRecord, call: CallStatus) -> None:
         if call.state != "done":  # its final follows by itself
             self._applying().apply(record.id, _as_message(call, self._now))
-        if record.cancel_requested_at is not None and not record.cancel_refused:
+        if record.cancel_requested_at is None:
+            self._replan(record, call)
+        elif not record.cancel_refused:
             self._say.cancel.append(record.id)
+
+    def _replan(self, record: TaskRecord, call: CallStatus | None) -> None:
+        """Whether a changed plan has reached the agent nobody knows: the newest wins there, however often it comes."""
+        if call is not None and call.state in ("held", "ready") and record.plan > 1:
+            self._say.replan.append(record)
 
     def _applying(self) -> Applying:
         return Applying(self._kinds, self._uow, self._consumer.id, self._now, plainly=self._plainly)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
@@ -9,7 +11,8 @@ from pulp.common.ids import new_id
 from pulp.messaging.base import Message
 from pulp.rmi import codec
 from pulp.rmi.interfaces import Method
-from pulp.rmi.messages import Cancel, Query, Request, ToAgent
+from pulp.rmi.messages import Cancel, Query, Replan, Request, ToAgent, WireWindow
+from pulp.rmi.versions import WINDOW_RULE
 from pulp.server.domain.task import TaskRecord
 from pulp.server.tasking.wire import needs, wire_override, wire_window
 
@@ -71,6 +74,15 @@ def immediate(consumer_id: str, call_id: str, method: Method, args: Struct, now:
         timeout=60_000,
     )
     return message(value, call_id)
+
+
+def replan(record: TaskRecord, features: Collection[str]) -> Message:
+    """The newest plan of a call that its agent may have. One that knows no rules is told the opening alone, to its cutoff."""
+    window = wire_window(record.window, record.rule)
+    if window is not None and WINDOW_RULE not in features:
+        window = WireWindow(begin=window.begin, end=window.cutoff_at or window.end)
+    value = Replan(id=record.id, plan=record.plan, window=window, expires=record.expires)
+    return message(value, record.id)
 
 
 def cancel(call_id: str) -> Message:

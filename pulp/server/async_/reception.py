@@ -170,6 +170,7 @@ class Reception:
             self._bus.close(session.peer, "amqp:unauthorized-access", "no longer registered")
             return
         session.unaccepted.update(record.id for record in greeting.resend)
+        session.keep_plan = greeting.keep.plan if greeting.keep else 0
         failpoint("server.hello.committed")
         self._bus.send(session.peer, [outgoing.message(self._welcome(now)), *greeting.messages()])
         failpoint("server.hello.answered")

@@ -9,7 +9,8 @@ from pulp.messaging.base import Peer
 
 @dataclass(slots=True)
 class Session:
-    """`unaccepted`: the calls that were sent by this connection and not yet accepted; it may hold too many, never too few."""
+    """`unaccepted`: the calls that were sent by this connection and not yet accepted; it may hold too many, never too few.
+    `keep_plan`: of the newest calendar that was sent by it."""
 
     peer: Peer
     consumer_id: str
@@ -20,6 +21,7 @@ class Session:
     features: frozenset[str]
     unaccepted: set[str] = field(default_factory=set)
     unreadable: int = field(default=0)
+    keep_plan: int = field(default=0)
 
 
 class Sessions:

@@ -141,6 +141,10 @@ class TaskRepository(Protocol):
     def page(self, where: TaskFilter, after: str | None, limit: int) -> Page[TaskRecord]:
         """Newest first."""
 
+    def outrun(self, plan: int) -> None:
+        """Raise the plan numbers of all open tasks with a window, to `plan` at least: in a store that went back, so that what was
+        planned since is outrun."""
+
     def count_open(self) -> dict[TaskState, int]: ...
 
     def purge(self, before: int, limit: int) -> int:
@@ -199,6 +203,9 @@ class ConsumerRepository(Protocol):
 
     def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
         """What the host's calendar says has changed; None: that of every host, in one statement."""
+
+    def outrun(self, plan: int) -> None:
+        """Raise the keep_plan of every consumer, to `plan` at least: in a store that went back."""
 
     def to_replan(self, limit: int) -> list[str]:
         """The ids of consumers whose keep_plan is above `replanned`, ascending."""

@@ -78,7 +78,7 @@ class WindowRule(Struct, frozen=True, kw_only=True):
 
     asked: a window's name, `next` for the host's next opening, "" for one given by its times. names: the windows and freezes that
     `calendar` was made of; a change of one of them re-plans the task. cutoff_at, late: of the present opening; `late`: where its
-    grace is over. grace, expected: ms.
+    grace is over. grace, expected: ms. void: why nothing is left of the window; the call is then called off for that reason.
     """
 
     asked: str = ""
@@ -90,6 +90,7 @@ class WindowRule(Struct, frozen=True, kw_only=True):
     late: int | None = None
     expected: int = 0
     predownload: bool = False
+    void: str = ""
 
 
 class TaskOverride(Struct, frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ COUNT_BOUND = 'SELECT count(*) FROM binding WHERE "window" = ?'
 COUNT = "SELECT count(*) FROM consumer"
 RAISE_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1 WHERE id = ?"
 RAISE_EVERY_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1"
+OUTRUN = "UPDATE consumer SET keep_plan = max(keep_plan + 1, ?)"
 TO_REPLAN = "SELECT id FROM consumer WHERE keep_plan > replanned ORDER BY id LIMIT ?"
 SET_OFFLINE = "UPDATE consumer SET online = 0 WHERE online = 1"
 SAVE_PROFILE = """INSERT INTO profile (consumer_id, hash, at, packages) VALUES (?, ?, ?, ?)
@@ -112,6 +113,9 @@ class SqliteConsumers:
             return
         for each in consumer_ids:
             self._db.execute(RAISE_KEEP_PLAN, (each,))
+
+    def outrun(self, plan: int) -> None:
+        self._db.execute(OUTRUN, (plan,))
 
     def to_replan(self, limit: int) -> list[str]:
         return [row[0] for row in self._db.rows(TO_REPLAN, (limit,))]

@@ -47,6 +47,8 @@ FIRST_DEADLINE = f"""SELECT min(deadline) FROM task INDEXED BY task_deadline
 PURGE = """DELETE FROM task WHERE seq IN
     (SELECT seq FROM task INDEXED BY task_ended WHERE finished_at IS NOT NULL AND finished_at < ?
      AND state NOT IN ('scheduled', 'waiting', 'held', 'running') ORDER BY finished_at LIMIT ?)"""
+OUTRUN = f"""UPDATE task INDEXED BY task_deadline SET plan = max(plan + 1, ?), revision = revision + 1
+    WHERE {_OPEN} AND deadline IS NOT NULL AND "window" IS NOT NULL RETURNING id, revision, state"""
 COUNT_OPEN = """SELECT state, count(*) FROM task INDEXED BY task_state
     WHERE state IN ('scheduled', 'waiting', 'held', 'running') GROUP BY state"""
 
@@ -142,6 +144,11 @@ class SqliteTasks:
         sql, values = task_pages.query(where, int(before), limit + 1)
         found = self._list(f"{_SELECT} WHERE {sql}", *values)
         return cursors.page(found, limit, lambda last: cursor(last.seq))
+
+    def outrun(self, plan: int) -> None:
+        for task_id, revision, state in self._db.rows(OUTRUN, (plan,)):
+            self._known.pop(task_id, None)
+            self._changes.append(TaskChange(task_id, revision, STATE_OF[state]))
 
     def count_open(self) -> dict[TaskState, int]:
         return {STATE_OF[state]: count for state, count in self._db.rows(COUNT_OPEN)}

@@ -1,0 +1,443 @@
+"""Hosts' calendars change: their agents are told, what waits for a window is planned anew, and what has none left is missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from server_world import DAY, HOUR, RESULT, START, World
+
+from pulp.common.calendar import OneOff
+from pulp.common.windows import Window
+from pulp.messaging.base import Peer
+from pulp.rmi.messages import (
+    Accepted,
+    CallStatus,
+    Cancel,
+    Canceled,
+    Keep,
+    Query,
+    Replan,
+    Request,
+    Started,
+    Succeeded,
+    TooLate,
+    Unknown,
+)
+from pulp.rmi.versions import FEATURES
+from pulp.server.db.base import UnitOfWork
+from pulp.server.domain.task import TaskRecord
+from pulp.server.domain.task import TaskState as S
+from pulp.server.domain.window import NamedWindow, WindowRole
+from pulp.server.tasking.opening import Opened, Wanted, open_for
+
+NIGHT = START + 10 * HOUR
+LATER = START + 34 * HOUR
+
+
+class Plans:
+    """The world's windows, as an API changes them: the change and its mark in one unit of work."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def put(
+        self, name: str, *begins: int, role: WindowRole = WindowRole.WINDOW, length: int = 2 * HOUR
+    ) -> None:
+        """Make the window or change it; it holds everywhere. It opens once, at the first of `begins`."""
+        span = OneOff(name=name, begin=begins[0], end=begins[0] + length)
+        made = NamedWindow(
+            name=name, role=role, span=span, created_by="ann", created_at=START, everywhere=True
+        )
+
+        def job(uow: UnitOfWork) -> None:
+            stored = uow.windows.get(name)
+            if stored is None:
+                uow.windows.add(made)
+            else:
+                uow.windows.save(NamedWindow(**{**_fields(made), "revision": stored.revision}))
+            self._changed(uow, name)
+
+        self.world.store.write(job)
+
+    def freeze(self, name: str, begin: int, length: int) -> None:
+        self.put(name, begin, role=WindowRole.FREEZE, length=length)
+
+    def remove(self, name: str) -> None:
+        def job(uow: UnitOfWork) -> None:
+            uow.windows.remove(name)
+            self._changed(uow, name)
+
+        self.world.store.write(job)
+
+    def enforce(self, enforced: bool, name: str = "web1") -> None:
+        def job(uow: UnitOfWork) -> None:
+            consumer = uow.consumers.get(name)
+            assert consumer is not None
+            uow.consumers.save(consumer.replace(enforced=enforced))
+            self.world.plans.changed(uow, None, [name], self.world.now)
+
+        self.world.store.write(job)
+
+    def _changed(self, uow: UnitOfWork, name: str) -> None:
+        self.world.plans.changed(uow, name, None, self.world.now)
+
+    def install(self, asked: str = "nights", **timing: Any) -> str:
+        """A task that is planned by the host's present calendar."""
+        world = self.world
+
+        def opened(uow: UnitOfWork) -> Opened:
+            consumer = uow.consumers.get("web1")
+            assert consumer is not None
+            found = open_for(Wanted(asked=asked), consumer, uow.windows.of(consumer), at=world.now)
+            assert isinstance(found, Opened), found
+            return found
+
+        plan = world.store.read(opened)
+        when = {"window": plan.window, "rule": plan.rule, "expires": plan.expires}
+        return world.install("web1", **when, **timing)
+
+    def held(self, peer: Peer, asked: str = "nights") -> str:
+        """Sent, and accepted by the agent, which waits."""
+        task_id = self.install(asked)
+        self.world.step()
+        starts = (self.task(task_id).window or pytest.fail()).begin
+        self.world.reply(peer, Accepted(id=task_id, state="held", starts=starts))
+        self.world.take_sent()
+        return task_id
+
+    def task(self, task_id: str) -> TaskRecord:
+        return self.world.task(task_id)
+
+
+def _fields(window: NamedWindow) -> dict[str, Any]:
+    return {name: getattr(window, name) for name in window.__struct_fields__}
+
+
+@pytest.fixture
+def plans(world: World) -> Plans:
+    world.consumer()
+    return Plans(world)
+
+
+@pytest.fixture
+def peer(world: World, plans: Plans) -> Peer:
+    return world.hello()
+
+
+def begins(told: Keep) -> list[int]:
+    assert told.calendar is not None
+    return [span.begin for span in told.calendar.windows if isinstance(span, OneOff)]
+
+
+# --- keep ---
+
+
+def test_a_host_without_any_calendar_is_told_of_none(world: World, peer: Peer):
+    assert not [m for m in world.take_sent() if isinstance(m, Keep)]
+
+
+def test_every_welcome_is_followed_by_the_hosts_calendar(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    plans.enforce(True)
+    world.take_sent()
+    for _ in range(2):
+        world.hello()
+        welcome, keep = world.take_sent()
+        assert isinstance(keep, Keep), welcome
+        assert (keep.plan, keep.enforced, begins(keep)) == (2, True, [NIGHT])
+
+
+def test_a_connected_host_is_told_at_every_change(world: World, plans: Plans, peer: Peer):
+    world.take_sent()
+    plans.put("nights", NIGHT)
+    world.step()
+    plans.enforce(True)
+    plans.put("nights", LATER)
+    world.step()
+    told = [m for m in world.take_sent() if isinstance(m, Keep)]
+    assert [(k.plan, k.enforced, begins(k)) for k in told] == [
+        (1, False, [NIGHT]),
+        (3, True, [LATER]),
+    ]
+
+
+def test_a_host_that_is_let_free_is_told_so_at_every_welcome(
+    world: World, plans: Plans, peer: Peer
+):
+    plans.enforce(True)
+    plans.enforce(False)
+    world.hello()
+    (keep,) = [m for m in world.take_sent() if isinstance(m, Keep)]
+    assert (keep.plan, keep.enforced) == (2, False)
+
+
+def test_an_agent_that_cannot_keep_windows_is_not_told(world: World, plans: Plans):
+    plans.enforce(True)
+    world.hello(features=sorted(FEATURES - {"enforced-windows"}))
+    plans.enforce(False)
+    world.step()
+    assert not [m for m in world.take_sent() if isinstance(m, Keep)]
+
+
+def test_a_request_that_was_planned_by_a_calendar_comes_after_it(
+    world: World, plans: Plans, peer: Peer
+):
+    """Also where the dispatcher has just been through the news: the agent would refuse it as outside of its windows."""
+    plans.enforce(True)
+    world.step()
+    world.take_sent()
+    plans.put("nights", NIGHT)
+    plans.install()
+    world.queue.step(world.now)
+    keep, request = world.take_sent()
+    assert isinstance(keep, Keep)
+    assert isinstance(request, Request)
+
+
+def test_another_zone_of_the_host_is_a_new_plan(world: World, plans: Plans):
+    plans.put("nights", NIGHT)
+    for zone in ("UTC", "Europe/Berlin", "Europe/Berlin"):
+        world.hello(timezone=zone)
+    assert [m.plan for m in world.take_sent() if isinstance(m, Keep)] == [2, 3, 3]
+
+
+# --- replan ---
+
+
+def test_a_held_call_is_moved_with_its_window(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.put("nights", LATER)
+    world.plan()
+    told = [m for m in world.take_sent() if isinstance(m, Replan)]
+    task = plans.task(task_id)
+    assert task.window is not None
+    assert (task.window.begin, task.plan) == (LATER, 2)
+    assert [(m.plan, m.window.begin if m.window else 0, m.expires) for m in told] == [
+        (2, LATER, task.expires)
+    ]
+    assert task.deadline is not None
+    assert task.deadline > task.expires + task.timeout
+
+
+def test_a_freeze_moves_what_is_held_and_its_end_moves_it_back(
+    world: World, plans: Plans, peer: Peer
+):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.freeze("release", NIGHT - HOUR, 2 * HOUR)
+    world.plan()
+    moved = plans.task(task_id)
+    plans.remove("release")
+    world.plan()
+    back = plans.task(task_id)
+    assert [t.window.begin for t in (moved, back) if t.window] == [NIGHT + HOUR, NIGHT]
+    assert [m.plan for m in world.take_sent() if isinstance(m, Replan)] == [2, 3]
+
+
+def test_what_is_not_touched_is_left_alone(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    plans.put("days", LATER)
+    before = plans.task(plans.held(peer))
+    plans.put("days", LATER + HOUR)
+    world.plan()
+    assert plans.task(before.id) == before
+    assert not [m for m in world.take_sent() if isinstance(m, Replan)]
+
+
+def test_what_is_not_sent_yet_goes_out_with_the_newest_plan(world: World, plans: Plans):
+    plans.put("nights", NIGHT)
+    task_id = plans.install()
+    world.step()
+    plans.put("nights", LATER)
+    world.plan()
+    world.hello()
+    (request,) = [m for m in world.take_sent() if isinstance(m, Request)]
+    assert (request.id, request.plan) == (task_id, 1)
+    assert request.window is not None
+    assert request.window.begin == LATER
+
+
+def test_a_changed_plan_is_sent_again_at_every_hello(world: World, plans: Plans, peer: Peer):
+    """The server died between the commit and the sending, or the host was away."""
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.put("nights", LATER)
+    world.planner.step(world.now)
+    world.build()
+    for _ in range(2):
+        world.hello(calls=[CallStatus(task_id, "held")])
+        told = world.take_sent()
+        assert [m.plan for m in told if isinstance(m, Replan)] == [2]
+        assert not [m for m in told if isinstance(m, Request | Query)]
+
+
+def test_a_mark_outlives_the_server(world: World, plans: Plans, peer: Peer):
+    """It died before anything was planned anew."""
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.put("nights", LATER)
+    world.build()
+    world.plan()
+    assert (plans.task(task_id).window or pytest.fail()).begin == LATER
+
+
+def test_a_call_that_the_agent_was_not_sent_yet_by_this_connection_is_not_moved_there(
+    world: World, plans: Plans, peer: Peer
+):
+    """It would answer that it does not know the call, and be sent it beside its turn."""
+    plans.put("nights", NIGHT)
+    task_id = plans.install()
+    world.step()
+    world.hello()
+    session = world.sessions.of("web1")
+    assert session is not None
+    session.unaccepted.clear()  # as of those beyond the first 32
+    world.take_sent()
+    plans.put("nights", LATER)
+    world.plan()
+    assert [type(m) for m in world.take_sent()] == [Keep]
+    assert plans.task(task_id).plan == 2
+
+
+def test_too_late_to_a_new_plan_changes_nothing(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    world.cancel(task_id)
+    before = plans.task(task_id)
+    world.reply(peer, TooLate(id=task_id, of="replan"))
+    assert plans.task(task_id) == before
+    world.reply(peer, TooLate(id=task_id, of="cancel"))
+    assert plans.task(task_id).cancel_refused
+
+
+def test_what_runs_is_left_alone_and_planned_anew_when_it_is_held_again(
+    world: World, plans: Plans, peer: Peer
+):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    world.reply(peer, Started(id=task_id, at=NIGHT))
+    plans.put("nights", LATER)
+    world.plan()
+    assert plans.task(task_id).plan == 1
+    world.reply(peer, Accepted(id=task_id, state="held", starts=NIGHT + HOUR))
+    world.plan()
+    task = plans.task(task_id)
+    assert (task.plan, (task.window or pytest.fail()).begin) == (2, LATER)
+
+
+def test_an_agent_without_rules_is_told_the_opening_alone(world: World, plans: Plans):
+    peer = world.hello(features=sorted(FEATURES - {"window-rule", "enforced-windows"}))
+    task_id = world.install(window=plan_of_old(NIGHT))
+    world.step()
+    world.reply(peer, Accepted(id=task_id, state="held", starts=NIGHT))
+    plans.freeze("release", NIGHT - HOUR, 2 * HOUR)
+    world.plan()
+    (told,) = [m for m in world.take_sent() if isinstance(m, Replan)]
+    assert told.window is not None
+    assert not told.window.ruled
+    assert told.window.begin == NIGHT + HOUR
+
+
+def plan_of_old(begin: int) -> Window:
+    """A window that was given by its times, to a server that knew no others."""
+    return Window(begin, begin + 2 * HOUR)
+
+
+# --- nothing is left ---
+
+
+def test_what_no_agent_has_is_missed_at_once(world: World, plans: Plans):
+    plans.put("nights", NIGHT)
+    task_id = plans.install()
+    plans.remove("nights")
+    world.plan()
+    task = plans.task(task_id)
+    assert (task.state, task.error.code if task.error else "") == (S.MISSED, "window-missed")
+    assert "Window nights was deleted" in (task.error.message if task.error else "")
+    assert world.events() == ["window_missed"]
+
+
+def test_what_an_agent_has_is_missed_when_it_confirms(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.remove("nights")
+    world.plan()
+    assert [m.id for m in world.take_sent() if isinstance(m, Cancel)] == [task_id]
+    task = plans.task(task_id)
+    assert (task.state, task.cancel_requested_at) == (S.HELD, world.now)
+    world.reply(peer, Canceled(id=task_id), Canceled(id=task_id))
+    task = plans.task(task_id)
+    assert (task.state, task.error.code if task.error else "") == (S.MISSED, "window-missed")
+    assert world.events() == ["window_missed"]
+
+
+def test_a_host_that_is_away_is_told_at_its_next_hello(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    world.build()
+    plans.remove("nights")
+    world.plan()
+    world.hello(calls=[CallStatus(task_id, "held")])
+    told = world.take_sent()
+    assert [m.id for m in told if isinstance(m, Cancel)] == [task_id]
+    assert not [m for m in told if isinstance(m, Replan)]
+
+
+def test_what_has_begun_meanwhile_ends_as_it_does(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.remove("nights")
+    world.plan()
+    world.reply(peer, Started(id=task_id, at=NIGHT), TooLate(id=task_id, of="cancel"))
+    world.reply(peer, Succeeded(id=task_id, value=RESULT, started=NIGHT, finished=NIGHT + 9))
+    assert plans.task(task_id).state is S.FINISHED
+
+
+def test_a_window_that_is_over_is_its_hosts_to_tell(world: World, plans: Plans, peer: Peer):
+    """The host was off: it reports what it missed, whatever changes by then."""
+    task_id = world.install(window=plan_of_old(NIGHT))
+    world.step()
+    world.reply(peer, Accepted(id=task_id, state="held", starts=NIGHT))
+    world.clock.at = NIGHT + DAY
+    before = plans.task(task_id)
+    plans.freeze("release", NIGHT, 9 * DAY)
+    world.plan()
+    assert plans.task(task_id) == before
+
+
+def test_a_class_that_raises_at_its_end_keeps_no_other_host_waiting(
+    world: World, plans: Plans, monkeypatch: pytest.MonkeyPatch
+):
+    plans.put("nights", NIGHT)
+    task_id = plans.install()
+
+    def fails(*_: Any) -> None:
+        raise RuntimeError("the override fails")
+
+    monkeypatch.setattr("server_world.Install.failed", fails, raising=False)
+    plans.remove("nights")
+    world.plan()
+    assert plans.task(task_id).state is S.MISSED
+    assert world.store.read(lambda uow: uow.consumers.to_replan(9)) == []
+
+
+def test_many_calls_of_one_host_are_planned_in_units_that_are_bounded(
+    world: World, plans: Plans, peer: Peer
+):
+    plans.put("nights", NIGHT)
+    ids = [plans.install() for _ in range(120)]
+    plans.put("nights", LATER)
+    world.plan()
+    assert {(plans.task(i).window or pytest.fail()).begin for i in ids} == {LATER}
+
+
+def test_a_plan_for_a_call_that_its_agent_has_lost_ends_it(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.put("nights", LATER)
+    world.plan()
+    world.reply(peer, Unknown(id=task_id))
+    task = plans.task(task_id)
+    assert (task.state, task.error.code if task.error else "") == (S.ERROR, "lost")
