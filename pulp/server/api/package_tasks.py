@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from pulp.rmi.interfaces import Action, Change, Method, Outcome, Packages, PackagesResult, Policy
+from pulp.server.domain.history import HistoryType
+from pulp.server.domain.task import TaskError
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.restarts import Restarting
 from pulp.server.tasking.task import AsyncTask
@@ -67,6 +69,19 @@ def _package(change: Change) -> ChangedPackage:
     )
 
 
+class _Failure(Struct, frozen=True):
+    """Of a failed result, what is looked at."""
+
+    override_used: bool = False
+
+
+def _has_used_override(error: TaskError) -> bool:
+    try:
+        return msgspec.json.decode(error.details, type=_Failure | None) == _Failure(True)
+    except msgspec.MsgspecError:
+        return False  # no result of package work
+
+
 class ConsumerTask(AsyncTask):
     """A task that is one call of its consumer's agent."""
 
@@ -97,6 +112,17 @@ class PackageTask(ConsumerTask):
         super().succeeded(ctx, result)
         if result.changed and not result.dry_run and not self.args.dry_run:
             self.write_history(ctx, changed(result))
+        if result.override_used:
+            self._note_override(ctx)
+
+    def failed(self, ctx: Context, error: TaskError) -> None:
+        super().failed(ctx, error)
+        if _has_used_override(error):
+            self._note_override(ctx)
+
+    def _note_override(self, ctx: Context) -> None:
+        """What was begun outside the host's enforced windows stands in its history by a type of its own."""
+        ctx.history.add(self.record, HistoryType.OVERRIDE_USED, {"action": self.kind})
 
     def write_history(self, ctx: Context, details: PackagesChanged) -> None:
         raise NotImplementedError

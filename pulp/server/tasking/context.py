@@ -61,9 +61,12 @@ class HistoryWriter:
         self.add(task, HistoryType.PACKAGES_REMOVED, details)
 
     def add(self, task: TaskRecord, type_: HistoryType, details: Struct | dict[str, Any]) -> None:
-        """One event of this type per task: a second one is not written."""
+        """One event of this type per task: a second one is not written. It names the override that the task was given."""
         if task.consumer_id is None:
             return
+        if task.override is not None:
+            given = {"reason": task.override.reason, "by": task.override.by}
+            details = {**_as_dict(details), "override": given}
         self._uow.history.add(
             HistoryEvent(
                 consumer_id=task.consumer_id,
@@ -74,6 +77,16 @@ class HistoryWriter:
                 details=msgspec.json.encode(details),
             )
         )
+
+
+def _as_dict(details: Struct | dict[str, Any]) -> dict[str, Any]:
+    """What a Struct is encoded as."""
+    if isinstance(details, dict):
+        return details
+    data: dict[str, msgspec.Raw] = msgspec.json.decode(
+        msgspec.json.encode(details), type=dict[str, msgspec.Raw]
+    )
+    return data
 
 
 @dataclass(frozen=True, slots=True)
