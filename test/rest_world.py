@@ -27,6 +27,7 @@ from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
 from pulp.server.api.types import RegisterBody, RegistrationTokenBody, UserBody
 from pulp.server.api.users import UserApi
+from pulp.server.api.windows import WindowApi
 from pulp.server.async_.plans import Plans
 from pulp.server.db.base import UnitOfWork
 from pulp.server.db.sqlite import SqliteStore
@@ -151,6 +152,7 @@ class Rest:
         self.tasks = TaskApi(self.store, self.clock, self.queue, kinds)
         self.tokens = RegistrationTokenApi(self.store, self.clock)
         self.schedules = ScheduleApi(self.store, self.clock, lambda: None)
+        self.windows = WindowApi(self.store, self.clock, Plans())
 
     @property
     def apis(self) -> Apis:
@@ -160,6 +162,7 @@ class Rest:
             packages=self.packages,
             tasks=self.tasks,
             schedules=self.schedules,
+            windows=self.windows,
             users=self.users,
             tokens=self.tokens,
             ready=lambda: bool(self.ready()),

@@ -55,6 +55,7 @@ class HistoryType(Enum):
     LATE_RESULT = "late_result"
     ORPHAN_RESULT = "orphan_result"
     PROFILE_CHANGED = "profile_changed"
+    WINDOWS_CHANGED = "windows_changed"
     REBOOTED = "rebooted"
     OVERRIDE_USED = "override_used"
 
@@ -106,6 +107,8 @@ class Consumer(View, frozen=True, kw_only=True):
     clock_offset: int | None = None
     agent: Agent | None = None
     flags: list[str] = []
+    windows: list[str] = []
+    enforced: bool = False
 
 
 class Package(View, frozen=True, kw_only=True):

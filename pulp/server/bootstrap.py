@@ -36,6 +36,7 @@ from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
 from pulp.server.api.types import UserBody
 from pulp.server.api.users import UserApi
+from pulp.server.api.windows import WindowApi
 from pulp.server.async_.dispatcher import Dispatcher
 from pulp.server.async_.duplicates import IDLE_TIMEOUTS
 from pulp.server.async_.gateway import Gateway
@@ -353,6 +354,7 @@ class _Joining:
             packages=PackageApi(self._store),
             tasks=TaskApi(self._store, self._clock, queue, kinds),
             schedules=ScheduleApi(self._store, self._clock, self._recur.set),
+            windows=WindowApi(self._store, self._clock, self._plans),
             users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),
             tokens=RegistrationTokenApi(self._store, self._clock),
             ready=self._ready,

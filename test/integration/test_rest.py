@@ -398,7 +398,8 @@ def test_no_answer_of_any_route_shows_a_hash_a_key_or_a_traceback(
         raise RuntimeError(secret)
 
     with monkeypatch.context() as broken:
-        for api in (rest.consumers, rest.history, rest.tasks, rest.schedules, rest.tokens):
+        apis = (rest.consumers, rest.history, rest.tasks, rest.schedules, rest.tokens)
+        for api in (*apis, rest.packages, rest.windows):
             for name in [n for n in dir(api) if not n.startswith("_")]:
                 broken.setattr(api, name, fail)
         for method, path, route in declared():

@@ -193,6 +193,30 @@ def recurring(stage: Stage, package: str) -> None:
     assert (seen["counts"]["runs"], seen["counts"]["missed"]) == (1, 0)
 
 
+def window_deleted(stage: Stage, package: str) -> None:
+    """By force: the server dies when the host is unbound and the window is still there."""
+    rest, name = stage.world.rest, package
+    begin = {"begin": ahead(3600), "duration": "1h"}
+    stage.world.post("/windows", {"name": name, **begin})
+    host = f"/consumers/{stage.host.id}"
+    assert rest.put(f"/windows/{name}{host}").json()["windows"] == [name]
+
+    def gone() -> bool:
+        stage.revive()
+        with unanswered():
+            answer = rest.delete(f"/windows/{name}", params={"force": "true"})
+            return answer.status_code in (204, 404)
+        return False
+
+    until(gone, "the answer")
+    stage.reached()
+    assert rest.get(f"/windows/{name}").status_code == 404
+    assert stage.world.get(host)["windows"] == []
+    changes = stage.world.history(stage.host, type="windows_changed")
+    assert [e["details"] for e in changes] == [{"unbound": name}, {"bound": name}]
+    install(stage, package)
+
+
 def make_renewal(stage: Stage) -> None:
     home, key = Home(stage.host.data), new_key()
     home.next_key.write_text(key)
@@ -225,6 +249,7 @@ WAYS: dict[str, tuple[Way, int]] = {
     "server.cancel.committed": (canceled_while_held, 1),
     "server.cancel.sent": (canceled_while_held, 1),
     "server.unregister.committed": (unregistered, 1),
+    "server.window.unbound": (window_deleted, 1),
     "server.register.committed": (registered, 1),
     "server.renew.committed": (renewed, 1),
     "server.renew.answered": (renewed, 1),

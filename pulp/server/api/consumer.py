@@ -46,6 +46,7 @@ from pulp.server.api.types import (
     UpdatesBody,
 )
 from pulp.server.api.views import consumer_view, profile_view
+from pulp.server.api.window_bindings import check_enforceable, note
 from pulp.server.db.base import ConsumerFilter, Store, StoreError, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.history import HistoryEvent, HistoryType
@@ -99,12 +100,15 @@ class ConsumerApi:
         """Absent fields stay; a note that is null is removed. Only admins say whether a host's windows are enforced."""
         require(who, Role.OPERATOR if body.enforced is None else Role.ADMIN)
         now = self._clock.now()
+        if body.enforced:
+            check_enforceable(self._store, consumer_id, now)
 
         def job(uow: UnitOfWork) -> Consumer:
             consumer = found(uow.consumers.get(consumer_id), consumer_id)
             changed = _patched(consumer, body)
             uow.consumers.save(changed)
             if changed.enforced is not consumer.enforced:
+                note(uow, consumer_id, who.login, {"enforced": changed.enforced}, now)
                 self._plans.changed(uow, None, [consumer_id], now)
             return changed
 

@@ -22,6 +22,7 @@ class HistoryType(Enum):
     LATE_RESULT = "late_result"
     ORPHAN_RESULT = "orphan_result"
     PROFILE_CHANGED = "profile_changed"
+    WINDOWS_CHANGED = "windows_changed"
     REBOOTED = "rebooted"
     OVERRIDE_USED = "override_used"
 

@@ -35,6 +35,7 @@ class PageQuery(Body, frozen=True, kw_only=True):
 class ConsumersQuery(PageQuery, frozen=True, kw_only=True):
     online: bool | UnsetType = UNSET  # not None: a query's `null` is no value
     q: Annotated[str, Meta(max_length=256)] = ""
+    window: Annotated[str, Meta(max_length=64)] | None = None
     notes: dict[NoteKey, NoteValue] = msgspec.field(default_factory=dict)
 
 

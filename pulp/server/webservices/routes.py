@@ -21,6 +21,7 @@ from pulp.server.api.schedules import ScheduleApi
 from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
 from pulp.server.api.users import UserApi
+from pulp.server.api.windows import WindowApi
 from pulp.server.domain.user import Principal, Role
 from pulp.server.webservices.answers import Answer
 from pulp.server.webservices.decoding import decode_body, decode_query
@@ -42,6 +43,7 @@ class Apis:
     packages: PackageApi
     tasks: TaskApi
     schedules: ScheduleApi
+    windows: WindowApi
     users: UserApi
     tokens: RegistrationTokenApi
     ready: Callable[[], bool]
@@ -85,7 +87,7 @@ class Controller:
 
     @classmethod
     def routes(cls) -> dict[str, Route]:
-        methods = ("GET", "POST", "PATCH", "DELETE")
+        methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
         found = {m: getattr(getattr(cls, m, None), "route", None) for m in methods}
         return {method: route for method, route in found.items() if route is not None}
 

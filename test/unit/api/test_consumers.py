@@ -12,6 +12,7 @@ from pulp.common.times import DAY, HOUR
 from pulp.server.api.consumer import PINGS
 from pulp.server.api.errors import AgentOffline, Busy, Forbidden, NotFound, Unsupported
 from pulp.server.api.types import PatchConsumerBody
+from pulp.server.api.window_types import NamedWindowBody
 from pulp.server.db.base import ConsumerFilter, UnitOfWork
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.webservices.queries import HistoryQuery
@@ -57,6 +58,9 @@ def test_a_patch_leaves_what_it_does_not_name_and_null_removes_a_note(rest: Rest
 
 def test_admins_enforce_a_hosts_windows_and_each_change_of_that_is_a_new_plan(rest: Rest) -> None:
     rest.register("web1")
+    nights = {"rrule": "FREQ=DAILY", "dtstart": "2027-01-01T22:00", "zone": "UTC", "duration": "4h"}
+    rest.windows.create(ADMIN, NamedWindowBody(name="nights", **nights))
+    rest.change("web1", windows=["nights"])
     with pytest.raises(Forbidden):
         rest.consumers.patch(OPERATOR, "web1", PatchConsumerBody(enforced=True))
     plans = [plan_of(rest)]

@@ -7,6 +7,7 @@ from pulp.server.webservices.controllers import (
     schedules,
     tasks,
     users,
+    windows,
 )
 from pulp.server.webservices.routes import Controller
 
@@ -34,6 +35,11 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     schedules.Schedules,
     schedules.Schedule,
     schedules.SchedulePreviews,
+    windows.Windows,
+    windows.Window,
+    windows.WindowPreviews,
+    windows.WindowConsumers,
+    windows.WindowConsumer,
     users.Login,
     users.Users,
     users.User,

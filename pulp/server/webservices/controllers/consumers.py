@@ -39,7 +39,7 @@ class Consumers(Controller):
     def GET(self, call: Call) -> ListView[ConsumerView]:
         query: ConsumersQuery = call.query
         online = None if query.online is UNSET else query.online
-        where = ConsumerFilter(online=online, q=query.q, notes=query.notes)
+        where = ConsumerFilter(online=online, q=query.q, notes=query.notes, window=query.window)
         return self.api.consumers.list(call.who, where, after=query.after, limit=query.limit)
 
     @route(
@@ -64,10 +64,11 @@ class Consumer(Controller):
 
     @route(
         "PATCH",
-        "Change a consumer's display name and notes",
+        "Change a consumer's display name and notes, and whether its windows are enforced (for admins)",
         role=Role.OPERATOR,
         body=PatchConsumerBody,
         answer=ConsumerView,
+        problems=(HTTPStatus.CONFLICT,),
     )
     def PATCH(self, call: Call, consumer_id: str) -> ConsumerView:
         return self.api.consumers.patch(call.who, consumer_id, call.body)

@@ -1,0 +1,102 @@
+"""What windows and freezes do to hosts: their zones, and whether anything is left that opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pulp.common.calendar import Calendar, next_opening
+from pulp.common.calendar.zones import load_zone
+from pulp.server.api.errors import invalid
+from pulp.server.db.base import ConsumerFilter, Store
+from pulp.server.domain.consumer import Consumer
+from pulp.server.domain.window import NamedWindow, calendar_of
+
+UNKNOWN_ZONE = "UTC"
+"""Stands for the zone of a host that has not told one yet, or one that this server does not know."""
+
+PAGE = 1000
+
+
+def zone_of(consumer: Consumer | None) -> str | None:
+    """The host's own zone; None where it is not known here."""
+    if consumer is None or consumer.agent is None:
+        return None
+    try:
+        load_zone(consumer.agent.timezone)
+    except ValueError:
+        return None
+    return consumer.agent.timezone
+
+
+def closed(consumer: Consumer, windows: Iterable[NamedWindow], now: int) -> str | None:
+    """Why nothing will ever start in the host's windows any more, if that is somebody's mistake.
+
+    That a host has no window, or none that is not over, is a mistake only where its windows are enforced.
+    """
+    calendar, zone = calendar_of(consumer, windows), zone_of(consumer) or UNKNOWN_ZONE
+    if next_opening(calendar, at=now, host_zone=zone) is not None:
+        return None
+    unfrozen = Calendar(windows=calendar.windows)
+    if next_opening(unfrozen, at=now, host_zone=zone) is not None:
+        freezes = ", ".join(freeze.name for freeze in calendar.freezes)
+        names = ", ".join(window.name for window in calendar.windows)
+        return f"{freezes} would leave nothing of {names} on {consumer.id}"
+    if consumer.enforced:
+        return f"no window would open any more on {consumer.id}, whose windows are enforced"
+    return None
+
+
+def refuse_closing(
+    field: str,
+    fix: str,
+    before: tuple[Consumer, Iterable[NamedWindow]],
+    after: tuple[Consumer, Iterable[NamedWindow]],
+    now: int,
+) -> None:
+    """InvalidInput when nothing would start any more on a host where something would have."""
+    why = closed(*after, now)
+    if why is not None and closed(*before, now) is None:
+        raise invalid(field, f"{why}: {fix}")
+
+
+class Fleet:
+    """The hosts that a window or freeze concerns, read outside of any unit of work that writes: what is found is true of a
+    moment ago, and there may be 10,000 of them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def refuse_closing(
+        self, field: str, old: NamedWindow | None, new: NamedWindow, now: int
+    ) -> None:
+        """InvalidInput when this change leaves nothing that opens on some host."""
+        everywhere = new.everywhere or (old is not None and old.everywhere)
+        stored = self._windows()
+        before = list(stored.values())
+        after = list((stored | {new.name: new}).values())
+        fix = "change it, or give that host another window first"
+        seen: set[tuple[tuple[str, ...], bool, str | None]] = set()
+        for consumer in self._consumers(None if everywhere else new.name):
+            alike = (tuple(consumer.windows), consumer.enforced, zone_of(consumer))
+            if alike not in seen:
+                seen.add(alike)
+                refuse_closing(field, fix, (consumer, before), (consumer, after), now)
+
+    def _windows(self) -> dict[str, NamedWindow]:
+        found: dict[str, NamedWindow] = {}
+        after: str | None = None
+        while True:
+            page = self._store.read(lambda uow, a=after: uow.windows.page(None, a, PAGE))  # type: ignore[misc]
+            found |= {each.name: each for each in page.items}
+            after = page.next
+            if after is None:
+                return found
+
+    def _consumers(self, window: str | None) -> Iterator[Consumer]:
+        where, after = ConsumerFilter(window=window), None
+        while True:
+            page = self._store.read(lambda uow, a=after: uow.consumers.page(where, a, PAGE))  # type: ignore[misc]
+            yield from page.items
+            after = page.next
+            if after is None:
+                return
