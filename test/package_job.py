@@ -14,11 +14,15 @@ from typing import Any
 
 import msgspec
 from pulp_agent.handlers.base import HandlerError
-from pulp_agent.handlers.packages import AptSettings, DnfSettings, Settings, handlers
+from pulp_agent.handlers.packages import AptSettings, Dnf5Settings, DnfSettings, Settings, handlers
 
 from pulp.rmi.interfaces import METHODS, Method
 
-_SETTINGS: dict[str, type[Settings]] = {"apt": AptSettings, "dnf": DnfSettings}
+_SETTINGS: dict[str, type[Settings]] = {
+    "apt": AptSettings,
+    "dnf": DnfSettings,
+    "dnf5": Dnf5Settings,
+}
 
 
 class PackageJob:

@@ -338,7 +338,7 @@ def make_root(
     root: Path, repository: Repository, *, uri: str | None = None, check: bool = False
 ) -> Path:
     """Make a root that has only a shell and installs from `repository`; returns its dnf.conf. `check`: of signatures."""
-    shutil.copytree(_models()[1], root, copy_function=_link_programs)
+    config = make_dnf5_root(root, repository, uri=uri, check=check)
     plugins = root / "etc/dnf/plugins"
     for plugin in ("local", "show-leaves", "copr", "debuginfo-install", "post-transaction-actions"):
         (plugins / f"{plugin}.conf").write_text("[main]\nenabled = 0\n")
@@ -346,16 +346,25 @@ def make_root(
     (plugins / "versionlock.conf").write_text(
         f"[main]\nenabled = 1\nlocklist = {plugins}/versionlock.list\n"
     )
+    with config.open("a") as file:
+        file.write(
+            f"reposdir = {root}/etc/yum.repos.d\nvarsdir = {root}/etc/dnf/vars\n"
+            f"pluginconfpath = {plugins}\n"
+        )
+    return config
+
+
+def make_dnf5_root(
+    root: Path, repository: Repository, *, uri: str | None = None, check: bool = False
+) -> Path:
+    """The same for dnf5, which takes all that it reads from the root by itself."""
+    shutil.copytree(_models()[1], root, copy_function=_link_programs)
     (root / "etc/yum.repos.d/stable.repo").write_text(
         f"[stable]\nname = stable\nbaseurl = {uri or f'file://{repository.path}'}\n"
         f"gpgcheck = {int(check)}\nretries = 1\n"
     )
     config = root / "etc/dnf/dnf.conf"
-    config.write_text(
-        "[main]\nclean_requirements_on_remove = 1\nbest = 1\n"
-        f"reposdir = {root}/etc/yum.repos.d\nvarsdir = {root}/etc/dnf/vars\n"
-        f"pluginconfpath = {plugins}\n"
-    )
+    config.write_text("[main]\nclean_requirements_on_remove = 1\nbest = 1\n")
     return config
 
 

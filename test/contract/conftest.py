@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dnf5_tree
 import pytest
 
 from pulp.server.db.base import Store
@@ -12,6 +14,13 @@ from pulp.server.db.sqlite import SqliteStore
 
 BACK_ENDS: dict[str, Callable[[Path], Store]] = {"sqlite": SqliteStore}
 """name → opens the store that belongs to a directory: the same store for the same directory, empty for a new one."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The tree for dnf5 is made where everything is to be tested, but never in CI: it is of a moving target."""
+    wanted = any("dnf5" in item.nodeid for item in session.items)
+    if wanted and session.config.getoption("--all") and os.environ.get("CI") != "true":
+        dnf5_tree.make()
 
 
 @pytest.fixture(params=sorted(BACK_ENDS))

@@ -89,6 +89,9 @@ class Host:
     remembers_failed_scripts: bool
     """Whether a package whose set-up script failed stays known as not set up, and is set up again at the next occasion."""
 
+    locks_metadata = True
+    """Whether a lock keeps others from the repositories' metadata while they are fetched."""
+
     folder: Path
     root: Path
     repository: Any
@@ -252,6 +255,9 @@ class Host:
     @contextmanager
     def locked(self, *, metadata: bool = False) -> Iterator[None]:
         """Hold the package system's lock, or that of the repositories' metadata, as another program would."""
+        if metadata and not self.locks_metadata:
+            yield
+            return
         path, by_pid = self.lock(metadata=metadata)
         with self.holding(path, by_pid=by_pid):
             yield

@@ -7,17 +7,19 @@ import re
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import debrepo
+import dnf5_tree
 import msgspec
 import pytest
 import rpmrepo
 from package_host import PATIENCE, Host, spec
-from pulp_agent.handlers.packages import AptSettings, DnfSettings
+from pulp_agent.handlers.packages import AptSettings, Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.processes import Process, Session
 
 from pulp.rmi.interfaces import PackageSpec, ProfileResult
@@ -129,9 +131,14 @@ class DnfHost(Host):
     def __init__(self, folder: Path, *, uri: str | None = None, check: bool = False) -> None:
         super().__init__(folder)
         self.repository = rpmrepo.build_repository(folder / "repository")
-        self._config = rpmrepo.make_root(self.root, self.repository, uri=uri, check=check)
         self._home = self.root / "home"
-        self.settings = DnfSettings(
+        self._config = self._make_root(self.root, self.repository, uri=uri, check=check)
+        self.settings = self._make_settings()
+
+    _make_root = staticmethod(rpmrepo.make_root)
+
+    def _make_settings(self) -> DnfSettings:
+        return DnfSettings(
             config=str(self._config), home=str(self._home), root=str(self.root), **PATIENCE
         )
 
@@ -157,7 +164,10 @@ class DnfHost(Host):
         return spec(f"{text}-1" if "=" in text else text)
 
     def tool(self, *command: str) -> str:
-        return rpmrepo.run(*command, home=self._home)
+        return rpmrepo.run(*self._command(*command), home=self._home)
+
+    def _command(self, *command: str) -> Sequence[str]:
+        return command
 
     def dnf(self, *words: str) -> str:
         root = f"--installroot={self.root}"
@@ -190,7 +200,9 @@ class DnfHost(Host):
     def audit(self) -> str:
         command = ["rpm", "--root", str(self.root), "-Va"]
         env = {**os.environ, "HOME": str(self._home)}
-        found = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+        found = subprocess.run(
+            self._command(*command), env=env, check=False, capture_output=True, text=True
+        )
         names = self.rpm("-qa", "--qf", "%{NAME}\\n").split()
         return found.stdout + found.stderr + "".join(n for n in names if names.count(n) > 1)
 
@@ -215,17 +227,22 @@ class DnfHost(Host):
 
     @contextmanager
     def _history(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.root / "var/lib/dnf/history.sqlite")) as history:
+        with closing(sqlite3.connect(self._history_path)) as history:
             yield history
             history.commit()
+
+    @property
+    def _history_path(self) -> Path:
+        return self.root / "var/lib/dnf/history.sqlite"
 
     def fingerprint(self) -> dict[str, tuple[int, int]]:
         """dnf's history counts by its transactions: to read it is to tidy up its file."""
         paths = [
             p for place in ("var/lib/rpm", "usr", "etc") for p in (self.root / place).rglob("*")
         ]
-        paths += (self.root / "var/cache/dnf").rglob("*.rpm")
-        lasting = [path for path in paths if not path.name.endswith(("-shm", "-wal"))]
+        paths += (self.root / "var/cache").rglob("*.rpm")
+        passing = ("-shm", "-wal", self._history_path.name)
+        lasting = [path for path in paths if not path.name.endswith(passing)]
         files = {str(p): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in lasting if p.is_file()}
         with self._history() as history:
             count = history.execute("SELECT count(*), max(id) FROM trans").fetchone()
@@ -256,6 +273,73 @@ class DnfHost(Host):
         repo.write_text(f"{repo.read_text()}gpgkey = {url}\n")
 
 
+class Dnf5Host(DnfHost):
+    """The same on dnf5 and the rpm that comes with it, in a view of a tree that has them."""
+
+    backend = "dnf5"
+    setting_up = "Install: {}"
+    locks_metadata = False
+
+    _make_root = staticmethod(rpmrepo.make_dnf5_root)
+
+    def _make_settings(self) -> Dnf5Settings:
+        return Dnf5Settings(
+            config=str(self._config),
+            home=str(self._home),
+            root=str(self.root),
+            python=str(dnf5_tree.python(self.folder)),
+            **PATIENCE,
+        )
+
+    def _command(self, *command: str) -> Sequence[str]:
+        return dnf5_tree.inside(self.folder, *command)
+
+    def dnf(self, *words: str) -> str:
+        return self.tool("dnf5", f"--installroot={self.root}", "-q", "-y", *words)
+
+    def held(self) -> set[str]:
+        return {entry["name"] for entry in self._locked()}
+
+    def hold(self, name: str) -> None:
+        self.dnf("versionlock", "add", name)
+
+    def locked_versions(self) -> dict[str, str]:
+        """Name → version-release."""
+        return {entry["name"]: entry["conditions"][0]["value"] for entry in self._locked()}
+
+    def _locked(self) -> list[dict[str, Any]]:
+        path = self.root / "etc/dnf/versionlock.toml"
+        found: list[dict[str, Any]] = tomllib.loads(path.read_text())["packages"]
+        return found
+
+    def cut_off_unpacking(self, name: str, status: str) -> None:
+        with self._history() as history:
+            history.execute(
+                "INSERT INTO trans (id, dt_begin, user_id, rpmdb_version_begin, releasever, state_id)"
+                " SELECT max(id) + 1, dt_begin, 0, rpmdb_version_begin, '', 1 FROM trans"
+            )
+            history.execute(
+                "INSERT INTO trans_item (trans_id, item_id, repo_id, action_id, reason_id, state_id)"
+                " SELECT (SELECT max(id) FROM trans), item_id, repo_id, action_id, reason_id, 1"
+                " FROM trans_item JOIN rpm USING (item_id) JOIN pkg_name ON pkg_name.id = name_id"
+                " WHERE pkg_name.name = ?",
+                (name,),
+            )
+
+    def interrupted(self) -> bool:
+        with self._history() as history:
+            last = history.execute("SELECT state_id FROM trans ORDER BY id DESC LIMIT 1").fetchone()
+        return bool(last[0] == 1)
+
+    @property
+    def _history_path(self) -> Path:
+        return self.root / "usr/lib/sysimage/libdnf5/transaction_history.sqlite"
+
+    def lock(self, *, metadata: bool) -> tuple[Path, bool]:
+        """rpm's lock; libdnf5 has none on the metadata."""
+        return self.root / "var/lib/rpm/.rpm.lock", False
+
+
 _SCRIPTS = {"preinst": "pre", "postinst": "post", "prerm": "preun", "postrm": "postun"}
 
 
@@ -268,18 +352,26 @@ def _plain_update(update: Update) -> Update:
     return msgspec.structs.replace(update, **versions)
 
 
-HOSTS: dict[str, Callable[[Path], Host]] = {"apt": AptHost, "dnf": DnfHost}
+HOSTS: dict[str, Callable[[Path], Host]] = {"apt": AptHost, "dnf": DnfHost, "dnf5": Dnf5Host}
 
 
 def need(name: str) -> None:
-    """Skip where a family's tools are lacking, and say so; in CI everything is there, or it is a failure."""
-    tools = rpmrepo.TOOLS if name == "dnf" else ("apt-get", "dpkg")
+    """Skip where a family's tools are lacking, and say so; in CI everything is there, or it is a failure. dnf5 is another matter:
+    see dnf5_tree."""
+    missing = _missing(name)
+    if not missing:
+        return
+    text = f"the {name} contract was NOT tested: {missing}"
+    if os.environ.get("CI") == "true" and name != "dnf5":
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+def _missing(name: str) -> str:
+    tools = ("apt-get", "dpkg") if name == "apt" else rpmrepo.TOOLS
     missing = [tool for tool in tools if not shutil.which(tool)]
     if name == "dnf" and os.geteuid() != 0:
         missing.append("root")
-    if not missing:
-        return
-    text = f"the {name} contract was NOT tested: no {', '.join(missing)} here"
-    if os.environ.get("CI") == "true":
-        pytest.fail(text)
-    pytest.skip(text)
+    if missing:
+        return f"no {', '.join(missing)} here"
+    return dnf5_tree.lack() if name == "dnf5" else ""

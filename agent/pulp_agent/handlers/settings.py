@@ -9,9 +9,8 @@ import msgspec
 from pulp.common.times import SECOND
 from pulp_agent.config import Packages
 from pulp_agent.handlers.packages import AptSettings, DnfSettings, Settings, detect
+from pulp_agent.handlers.packages.detection import detect_dnf
 from pulp_agent.spool import SETTINGS
-
-_FAMILIES: dict[str, type[Settings]] = {"apt": AptSettings, "dnf": DnfSettings}
 
 
 def read_settings(jobs: Path) -> Settings:
@@ -20,8 +19,16 @@ def read_settings(jobs: Path) -> Settings:
         packages = msgspec.json.decode((jobs / SETTINGS).read_bytes(), type=Packages)
     except FileNotFoundError:
         packages = Packages()
-    family = _FAMILIES.get(packages.family) or detect()
-    return _dnf(packages) if family is DnfSettings else _apt(packages)
+    kind = _kind(packages.family)
+    if kind is not None and issubclass(kind, DnfSettings):
+        return _dnf(packages, kind)
+    return _apt(packages)
+
+
+def _kind(family: str) -> type[Settings] | None:
+    if family == "apt":
+        return AptSettings
+    return detect_dnf() or DnfSettings if family == "dnf" else detect()
 
 
 def _apt(packages: Packages) -> AptSettings:
@@ -39,8 +46,8 @@ def _apt(packages: Packages) -> AptSettings:
     )
 
 
-def _dnf(packages: Packages) -> DnfSettings:
-    return DnfSettings(
+def _dnf(packages: Packages, kind: type[DnfSettings]) -> DnfSettings:
+    return kind(
         config=packages.dnf_config,
         root=packages.root,
         lock_timeout=packages.lock_timeout / SECOND,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import astuple, replace
@@ -28,22 +26,24 @@ from pulp_agent.handlers.base import Handler, Job
 from pulp_agent.handlers.packages.apt.backend import AptBackend
 from pulp_agent.handlers.packages.apt.settings import AptSettings
 from pulp_agent.handlers.packages.base import Ability, Backend, Operation, Request
+from pulp_agent.handlers.packages.detection import Settings, detect, usable
 from pulp_agent.handlers.packages.dnf.backend import DnfBackend
-from pulp_agent.handlers.packages.dnf.settings import DnfSettings
+from pulp_agent.handlers.packages.dnf.settings import Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.execution import execute
 from pulp_agent.handlers.packages.policy import check_abilities
 from pulp_agent.handlers.packages.run import Run
 from pulp_agent.handlers.packages.updates import available, provide_metadata
 
-__all__ = ["AptSettings", "DnfSettings", "Settings", "detect", "handlers", "reboot_reasons"]
+__all__ = [
+    "AptSettings",
+    "Dnf5Settings",
+    "DnfSettings",
+    "Settings",
+    "detect",
+    "handlers",
+    "reboot_reasons",
+]
 
-Settings = AptSettings | DnfSettings
-"""Their type says which package system is meant."""
-
-_APT_TOOLS = ("apt-get", "apt-cache", "apt-mark", "apt-config", "dpkg", "dpkg-query")
-_DNF_TOOLS = ("dnf-3", "rpm")
-"""`dnf-3` is dnf4's name of its own; `dnf` may be dnf5, which is another program."""
-_DPKG_STATUS = Path("/var/lib/dpkg/status")
 _NAMED = {
     interfaces.INSTALL: Operation.INSTALL,
     interfaces.UPDATE: Operation.UPDATE,
@@ -55,25 +55,13 @@ _GROUPED = {
 }
 
 
-def detect() -> type[Settings] | None:
-    """The package system that this host is managed with. A host with both is apt's when dpkg knows of any package."""
-    managed_by_dpkg = _DPKG_STATUS.is_file() and _DPKG_STATUS.stat().st_size > 0
-    if _has(_APT_TOOLS) and managed_by_dpkg:
-        return AptSettings
-    return DnfSettings if _has(_DNF_TOOLS) else None
-
-
-def _has(tools: tuple[str, ...]) -> bool:
-    return all(shutil.which(tool) for tool in tools)
-
-
 def handlers(settings: Settings | None = None) -> dict[Method, Handler]:
     """A host without the package system gets none, so its agent does not offer the methods. Without settings it is the one
     that `detect` finds, with the defaults."""
     if settings is None:
         found = detect()
         return handlers(found()) if found else {}
-    if not _has(_APT_TOOLS if isinstance(settings, AptSettings) else _DNF_TOOLS):
+    if not usable(settings):
         return {}
     table: dict[Method, Handler] = {
         method: partial(_change_named, settings, operation) for method, operation in _NAMED.items()

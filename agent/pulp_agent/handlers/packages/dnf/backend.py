@@ -25,7 +25,7 @@ from pulp_agent.handlers.packages.base import (
     State,
 )
 from pulp_agent.handlers.packages.dnf.runner import Runner, failures
-from pulp_agent.handlers.packages.dnf.settings import DnfSettings
+from pulp_agent.handlers.packages.dnf.settings import Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.policy import name_list
 from pulp_agent.handlers.packages.run import Run
 
@@ -62,12 +62,12 @@ class _State(Struct, frozen=True):
 
 
 class DnfBackend:
-    """`base.Backend` for RHEL and its like (dnf4). Make a new one for each call, and close it."""
+    """`base.Backend` for RHEL and its like (dnf4) and for Fedora (dnf5). Make a new one for each call, and close it."""
 
-    name = "dnf"
     lacks: Mapping[Ability, str] = {}
 
     def __init__(self, settings: DnfSettings) -> None:
+        self.name = "dnf5" if isinstance(settings, Dnf5Settings) else "dnf"
         self._settings = settings
         self._runner = Runner(settings)
         self._failures: dict[str, str] = {}

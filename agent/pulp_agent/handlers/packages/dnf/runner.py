@@ -14,7 +14,7 @@ from msgspec import Struct
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.base import Report
 from pulp_agent.handlers.packages.dnf import worker_process
-from pulp_agent.handlers.packages.dnf.settings import DnfSettings
+from pulp_agent.handlers.packages.dnf.settings import Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.dnf.worker_process import WorkerDied, WorkerProcess
 from pulp_agent.handlers.packages.processes import (
     Process,
@@ -25,11 +25,13 @@ from pulp_agent.handlers.packages.processes import (
 )
 from pulp_agent.handlers.packages.run import Run
 
-_START = "import sys; sys.path.append(sys.argv[1]); from worker.main import main; main(sys.argv[2])"
+_START = (
+    "import sys; sys.path.append(sys.argv[1]); from worker.{main} import main; main(sys.argv[2])"
+)
 _PLACE = Path(worker_process.__file__).parent
 """Of the worker, which the system's Python finds as a package of its own."""
 _PYTHONS = ("/usr/libexec/platform-python", "/usr/bin/python3")
-"""The first that there is, is the one that python3-dnf belongs to."""
+"""The first that there is, is the one that dnf's module belongs to."""
 _OWN = {"LC_ALL": "C.UTF-8", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _INHERITED = ("HOME", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "TMPDIR")
 _COMMIT = "session.json"
@@ -169,9 +171,10 @@ class Runner:
 
 
 def _command(settings: DnfSettings) -> list[str]:
-    python = next((path for path in _PYTHONS if os.path.exists(path)), _PYTHONS[-1])
-    told = {"root": settings.root, "config": settings.config}
-    return [python, "-I", "-B", "-c", _START, str(_PLACE), msgspec.json.encode(told).decode()]
+    found = next((path for path in _PYTHONS if os.path.exists(path)), _PYTHONS[-1])
+    start = _START.format(main="dnf5.main" if isinstance(settings, Dnf5Settings) else "main")
+    told = msgspec.json.encode({"root": settings.root, "config": settings.config}).decode()
+    return [settings.python or found, "-I", "-B", "-c", start, str(_PLACE), told]
 
 
 def _environment(settings: DnfSettings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The dnf back end's settings."""
+"""The settings of the dnf back end, for dnf4 and dnf5."""
 
 from __future__ import annotations
 
@@ -13,3 +13,10 @@ class DnfSettings(PackageSettings):
 
     config: str | None = None
     home: str | None = None
+    python: str | None = None
+    """The Python that has dnf's module; None: the system's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dnf5Settings(DnfSettings):
+    """The type says that it is dnf5."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import configparser
-import fnmatch
 import os
 import re
 from collections.abc import Iterable
 from typing import Any, Optional
 
 from . import rpmdb
+from .held import matches
 
 _ENTRY = re.compile(r"(?P<name>.+)-(?:\d+:)?\d[^-]*-[^-]+")
 """versionlock writes `name-epoch:version-release.*`."""
@@ -24,10 +24,7 @@ class Holds:
         self._excluded = tuple(conf.excludepkgs)
 
     def has(self, name: str, arch: str, version: str) -> bool:
-        """Whether one of the forms is meant in which dnf's configuration may name a package."""
-        forms = (name, f"{name}.{arch}", f"{name}-{version}", f"{name}-{version}.{arch}")
-        patterns = (*self._excluded, *self._locked)
-        return any(fnmatch.fnmatchcase(form, pattern) for form in forms for pattern in patterns)
+        return matches((*self._excluded, *self._locked), name, arch, version)
 
     def _entries(self) -> list[str]:
         """Those of versionlock; `!` forbids a single version, which holds nothing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -15,10 +14,10 @@ import dnf.repo
 import dnf.rpm
 
 from . import rpmdb
+from .history import cut_off
 from .holds import Holds
 from .orders import LockedRoot
 from .refused import in_use
-from .root import Nevra
 
 _CUT_OFF = """
     SELECT name, arch, epoch, version, release
@@ -97,7 +96,7 @@ class Host(LockedRoot):
         return self.key_of(package.name, package.arch)
 
     def check_lock(self) -> None:
-        holder = rpmdb.lock_holder(self.root)
+        holder = rpmdb.lock_holder(rpmdb.lock_path(self.root))
         if holder:
             raise in_use(holder)
         with _locks(), dnf.lock.build_rpmdb_lock(self.conf.persistdir, True):
@@ -108,23 +107,10 @@ class Host(LockedRoot):
     def state(self) -> dict[str, Any]:
         holds = Holds(self.conf)
         return self.packages(
-            cut_off=self._cut_off(),
+            cut_off=cut_off(os.path.join(self.conf.persistdir, "history.sqlite"), _CUT_OFF),
             held=lambda nevra: holds.has(*nevra),
             several=self.conf.installonlypkgs,
         )
-
-    def _cut_off(self) -> set[Nevra]:
-        """What the last transaction in dnf's history was to install, if it never came to its end: dnf writes down the end of
-        single packages only there, so which of them had all their scripts run is not known."""
-        path = os.path.join(self.conf.persistdir, "history.sqlite")
-        if not os.path.exists(path):
-            return set()
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            try:
-                rows = database.execute(_CUT_OFF).fetchall()
-            except sqlite3.OperationalError:  # it is being made
-                return set()
-        return {(name, arch, rpmdb.spelled_version(*version)) for name, arch, *version in rows}
 
 
 @contextlib.contextmanager

@@ -55,21 +55,32 @@ def config_paths(header: Any) -> list[str]:
 def headers(root: str) -> list[Any]:
     """Every installed package, older versions before newer; the keys of signatures are no packages."""
     every = rpm.TransactionSet(root).dbMatch()
-    return sorted((header for header in every if name_of(header) != "gpg-pubkey"), key=_age)
+    return sorted((header for header in every if name_of(header) != "gpg-pubkey"), key=_age_of)
 
 
-def _triple(header: Any) -> tuple[str, ...]:
-    return tuple(str(header[tag] or 0) for tag in _VERSION)
+def age(epoch: Any, version: str, release: str) -> Any:
+    """To sort by: older before newer."""
+    return _Age((str(epoch or 0), version, release))
 
 
-@functools.cmp_to_key
-def _age(left: Any, right: Any) -> int:
-    return int(rpm.labelCompare(_triple(left), _triple(right)))
+def _age_of(header: Any) -> Any:
+    return age(*(header[tag] for tag in _VERSION))
 
 
-def lock_holder(root: str) -> int:
-    """The process that holds rpm's own lock, 0 for none: dnf says only that a transaction could not be run."""
-    path = root.rstrip("/") + rpm.expandMacro(_LOCK_PATH)
+def _compare(left: tuple[str, ...], right: tuple[str, ...]) -> int:
+    return int(rpm.labelCompare(left, right))
+
+
+_Age = functools.cmp_to_key(_compare)
+
+
+def lock_path(root: str) -> str:
+    """Of rpm's own lock."""
+    return root.rstrip("/") + str(rpm.expandMacro(_LOCK_PATH))
+
+
+def lock_holder(path: str) -> int:
+    """The process that holds a lock of the kind that rpm has, 0 for none: dnf says only that a transaction could not be run."""
     asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         with open(path, "rb") as file:

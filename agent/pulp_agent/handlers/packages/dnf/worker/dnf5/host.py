@@ -1,0 +1,106 @@
+"""libdnf5 on one root: its configuration, its state and ready-made `libdnf5.base.Base`s."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import libdnf5
+
+from .. import rpmdb
+from ..history import cut_off
+from ..orders import LockedRoot
+from ..refused import in_use
+from .holds import Holds
+
+_HISTORY = "/usr/lib/sysimage/libdnf5/transaction_history.sqlite"
+_CUT_OFF = """
+    SELECT pkg_name.name, arch.name, epoch, version, release
+    FROM trans JOIN trans_item ON trans_id = trans.id JOIN rpm USING (item_id)
+        JOIN pkg_name ON pkg_name.id = name_id JOIN arch ON arch.id = arch_id
+    WHERE trans.id = (SELECT max(id) FROM trans) AND trans.state_id = 1 AND action_id IN (1, 2, 3, 4)
+"""
+"""Begun (1) and without an end. The actions are those after which a package is there."""
+_TRANSACTION_LOCK = "/run/dnf/rpmtransaction.lock"
+_SYSTEM_LOCK = "system-repo.lock"
+"""In dnf's folder of lasting data; from libdnf5 5.4 on."""
+
+
+class Host(LockedRoot):
+    """`config`: path of a dnf.conf, None for the one in the root."""
+
+    def __init__(self, root: str, config: Optional[str]) -> None:
+        super().__init__(root)
+        self._config = config
+        with self.base() as base:
+            conf = base.get_config()
+            self.arch = base.get_vars().get_value("arch")
+            self.cache: str = conf.cachedir
+            self._several = tuple(conf.installonlypkgs)
+            self._persistent: str = conf.persistdir
+
+    @contextlib.contextmanager
+    def base(self) -> Iterator[Any]:
+        """With plugins and repositories, none of them loaded."""
+        base = libdnf5.base.Base()
+        conf = base.get_config()
+        conf.installroot = self.root
+        if self._config:
+            conf.config_file_path = self._config
+        base.load_config()
+        self.excluded = _take_excludes(conf)
+        base.setup()
+        base.get_repo_sack().create_repos_from_system_configuration()
+        yield base
+
+    @contextlib.contextmanager
+    def cached_base(self) -> Iterator[Any]:
+        """With what is known of the repositories."""
+        with self.base() as base:
+            for repo in enabled(base):
+                repo.set_sync_strategy(libdnf5.repo.Repo.SyncStrategy_ONLY_CACHE)
+            base.get_repo_sack().load_repos()
+            yield base
+
+    def key(self, package: Any) -> str:
+        return self.key_of(package.get_name(), package.get_arch())
+
+    def check_lock(self) -> None:
+        for path in (
+            rpmdb.lock_path(self.root),
+            self.inside(_TRANSACTION_LOCK),
+            os.path.join(self.inside(self._persistent), _SYSTEM_LOCK),
+        ):
+            holder = rpmdb.lock_holder(path)
+            if holder:
+                raise in_use(holder)
+
+    def state(self) -> dict[str, Any]:
+        with self.base() as base:
+            holds = self.holds(base)
+        return self.packages(
+            cut_off=cut_off(self.inside(_HISTORY), _CUT_OFF),
+            held=lambda nevra: holds.has(*nevra),
+            several=self._several,
+        )
+
+    def holds(self, base: Any) -> Holds:
+        return Holds(base, self.excluded)
+
+
+def enabled(base: Any) -> list[Any]:
+    query = libdnf5.repo.RepoQuery(base)
+    query.filter_enabled(True)
+    query.filter_type(libdnf5.repo.Repo.Type_AVAILABLE)
+    return list(query)
+
+
+def _take_excludes(conf: Any) -> tuple[str, ...]:
+    """What the main configuration excludes, taken out of it: only what a user of the library excludes can be lifted again."""
+    if {"*", "main"}.intersection(conf.disable_excludes):
+        return ()
+    excluded = tuple(conf.excludepkgs)
+    conf.excludepkgs = ()
+    return excluded
