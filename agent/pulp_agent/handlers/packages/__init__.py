@@ -114,6 +114,7 @@ def _update_all(settings: Settings, args: UpdateAllArgs, job: Job) -> PackagesRe
         policy=args.policy,
         dry_run=args.dry_run,
         security_only=args.security_only,
+        advisories=tuple(args.advisories or ()),
     )
     return _execute(settings, request, job)
 
@@ -121,7 +122,7 @@ def _update_all(settings: Settings, args: UpdateAllArgs, job: Job) -> PackagesRe
 def _execute(settings: Settings, request: Request, job: Job) -> PackagesResult:
     with _backend(settings) as backend:
         done = execute(backend, request, _run(settings, job))
-    return replace(done, rebooting=_restarts(request, done))
+    return replace(done, rebooting=not job.fetch_only and _restarts(request, done))
 
 
 def _restarts(request: Request, done: PackagesResult) -> bool:
@@ -179,5 +180,5 @@ def profile(backend: Backend) -> ProfileResult:
     )
     return ProfileResult(
         hash=hashlib.sha256(msgspec.json.encode(list(map(astuple, packages)))).hexdigest(),
-        packages=msgspec.to_builtins(packages),
+        packages=packages,
     )
