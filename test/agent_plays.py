@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -83,9 +83,14 @@ def windowed(call_id: str = "a", *, begin: int, end: int, **changes: Any) -> Req
     return request(call_id, window=window, needs=["window"], **({"expires": T0 + end} | changes))
 
 
-def welcome(now: int = T0, progress_every: int = 1000) -> Welcome:
+def welcome(now: int = T0, progress_every: int = 1000, features: Sequence[str] = ()) -> Welcome:
     return Welcome(
-        now=now, features=[], ca=[], signing_keys=[], urls=[], progress_every=progress_every
+        now=now,
+        features=list(features),
+        ca=[],
+        signing_keys=[],
+        urls=[],
+        progress_every=progress_every,
     )
 
 

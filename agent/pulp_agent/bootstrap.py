@@ -46,7 +46,7 @@ async def run(settings: AgentSettings) -> None:
         for folder in (home.jobs, home.fetches):
             folder.mkdir(exist_ok=True, mode=0o700)
             write_atomically(folder / SETTINGS, msgspec.json.encode(settings.packages))
-        await _live(home, registration, journal, records, settings.reboot)
+        await _live(home, registration, journal, records, settings)
     finally:
         os.close(lock)
 
@@ -68,9 +68,9 @@ async def _live(
     registration: Registration,
     journal: FileJournal,
     records: list[AnyRecord],
-    rebooting: Reboot,
+    settings: AgentSettings,
 ) -> None:
-    parts = _Parts()
+    parts, rebooting = _Parts(), settings.reboot
     errands = Errands(home, parts.post)
     me = _me(registration, journal.id, await errands.offered_methods(), rebooting)
     household = HomeHousehold(home, errands, reboot=rebooting.command)
@@ -84,6 +84,7 @@ async def _live(
     agent.start(link)
     status.write()
     errands.read_profile()
+    errands.watch_profile(settings.agent.profile_interval)
     errands.watch_certificate()
     await _asked_to_stop()
     _log.info("pulp-agent is stopping; running jobs go on")

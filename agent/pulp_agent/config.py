@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from pulp.common import config
 from pulp.common.config import Effective, duration
-from pulp.common.times import HOUR, MINUTE, SECOND
+from pulp.common.times import DAY, HOUR, MINUTE, SECOND
 
 
 class Agent(Struct, frozen=True, kw_only=True):
@@ -22,6 +22,15 @@ class Agent(Struct, frozen=True, kw_only=True):
             description="Folder of the agent's identity, its journal and its jobs; made by `pulp-agent register`."
         ),
     ] = Path("/var/lib/pulp-agent")
+    profile_interval: Annotated[
+        int,
+        duration(
+            "How often the host's packages are looked at, give or take a half, besides after each change by Pulp. The server is"
+            " told all of them where they differ, else that nothing has changed.",
+            at_least="1m",
+            at_most="30d",
+        ),
+    ] = DAY
 
 
 class Packages(Struct, frozen=True, kw_only=True):

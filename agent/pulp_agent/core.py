@@ -17,12 +17,12 @@ from pulp.rmi.messages import (
     Confirm,
     Hello,
     Keep,
-    Profile,
     Query,
     Renew,
     Renewed,
     Replan,
     Request,
+    WantProfile,
     Welcome,
 )
 from pulp.rmi.versions import offer
@@ -59,7 +59,8 @@ from pulp_agent.events import (
 )
 from pulp_agent.execution import Execution
 from pulp_agent.intake import Intake
-from pulp_agent.records import Confirmed, Kept, ProfileKnown
+from pulp_agent.profile import ProfileReporter
+from pulp_agent.records import Confirmed, Kept
 
 
 class Core:
@@ -69,7 +70,7 @@ class Core:
         self._desk = Desk(me, table)
         self._execution = Execution(self._desk)
         self._intake = Intake(self._desk, self._execution)
-        self._profile: Profile | None = None
+        self._profile = ProfileReporter(self._desk)
         self._renewal: Renew | None = None
 
     @property
@@ -160,6 +161,8 @@ class Core:
                 self._keep(keep)
             case Welcome() as welcome:
                 self._welcome(welcome)
+            case WantProfile():
+                self._profile.wanted()
             case Renewed(certificate=certificate, ca=ca):
                 self._renewal = None
                 self._desk.out.append(StoreCertificate(certificate, ca))
@@ -189,9 +192,9 @@ class Core:
             desk.log("warning", "This host's clock is off", offset_ms=desk.offset)
         for call in self.table.open.values():
             desk.tell(call)
-        for message in (self._profile, self._renewal):
-            if message is not None:
-                desk.send(message)
+        self._profile.welcomed(welcome)
+        if self._renewal is not None:
+            desk.send(self._renewal)
         self._execution.judge_anew()
 
     def _keep(self, keep: Keep) -> None:
@@ -220,17 +223,15 @@ class Core:
         if isinstance(event, FinalDelivered):
             if self._desk.me.confirm == "outcome":
                 self._confirm([event.id])
-        elif self._profile is not None and self._profile.hash == event.hash:
-            self._profile = None
-            self._desk.append(ProfileKnown(hash=event.hash), sync=False)
+        else:
+            self._profile.delivered(event.hash)
 
     def _offered(self, event: ProfileRead | RenewalDue) -> None:
         if isinstance(event, RenewalDue):
             self._renewal = Renew(csr=event.csr)
             self._desk.send(self._renewal)
-        elif event.hash != self.table.profile_hash:
-            self._profile = Profile(hash=event.hash, packages=list(event.packages))
-            self._desk.send(self._profile)
+        else:
+            self._profile.read(event)
 
     def alive(self, at: Instant) -> Sequence[Command]:
         """The heartbeat, where the server asked for one."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from random import Random
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from pulp.common.times import DAY
-from pulp.rmi.interfaces import METHODS, PING, PROFILE, Method
-from pulp.rmi.messages import InstalledPackage
+from pulp.rmi.interfaces import METHODS, PING, PROFILE, Method, ProfileResult
 from pulp_agent import child
 from pulp_agent.events import ProfileRead, RenewalDue, RestartRefused
 from pulp_agent.executor import Post
@@ -20,11 +19,6 @@ from pulp_agent.home import Home
 from pulp_agent.launch import MODULE, LaunchError
 
 _log = logging.getLogger(__name__)
-
-
-class _Profile(Struct):
-    hash: str
-    packages: list[InstalledPackage]
 
 
 class Errands:
@@ -50,6 +44,10 @@ class Errands:
         output = await self._run(MODULE, "--methods")
         paths = {*(output or b"").decode().split(), PING.path}
         return {key: method for key, method in METHODS.items() if method.path in paths}
+
+    def watch_profile(self, interval: int) -> None:
+        """Read it every `interval` ms or so: people and other programs change packages too."""
+        self._go(self._read_regularly(interval))
 
     def restart_host(self, command: Sequence[str]) -> None:
         """Ask the system for it; RestartRefused where that fails."""
@@ -79,9 +77,15 @@ class Errands:
         finally:
             self._reading = False
 
+    async def _read_regularly(self, interval: int) -> None:
+        random = Random()
+        while True:  # each host at moments of its own, also where they were all started at once
+            await asyncio.sleep(random.uniform(0.5, 1.5) * interval / 1000)
+            self.read_profile()
+
     def _tell(self, output: bytes) -> None:
         try:
-            profile = msgspec.json.decode(output, type=_Profile)
+            profile = msgspec.json.decode(output, type=ProfileResult)
         except msgspec.MsgspecError as error:
             _log.warning("The package profile cannot be read", extra={"error": str(error)})
         else:

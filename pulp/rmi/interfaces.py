@@ -14,6 +14,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from pulp.rmi.messages import InstalledPackages
 from pulp.rmi.reports import GroupsArgs, GroupsResult, UpdatesArgs, UpdatesResult
 from pulp.rmi.restarts import RestartArgs, RestartResult
 
@@ -152,7 +153,7 @@ class PackagesResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class ProfileResult(Struct, frozen=True, kw_only=True):
     hash: str
-    packages: list[dict[str, Any]]  # messages.InstalledPackage as data
+    packages: InstalledPackages
 
 
 class Facts(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,11 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
 
+Hash = Annotated[str, Meta(max_length=128)]
+MOST_PACKAGES = 50_000
+"""In one profile; five times what a large host has."""
+
+
 class Message(Struct, frozen=True, kw_only=True, tag_field="type"):
     v: int = PROTOCOL
 
@@ -130,6 +135,10 @@ class Keep(Message, frozen=True, kw_only=True, tag="keep"):
     calendar: Calendar | None
 
 
+class WantProfile(Message, frozen=True, kw_only=True, tag="want-profile"):
+    """Answer to a `profile-hash` that is not the stored one: send the profile."""
+
+
 # --- agent to server ---
 
 
@@ -222,23 +231,32 @@ class Unknown(Message, frozen=True, kw_only=True, tag="unknown"):
 
 
 class InstalledPackage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    name: str
-    version: str
-    arch: str = ""
+    name: Annotated[str, Meta(min_length=1, max_length=512)]
+    version: Annotated[str, Meta(max_length=512)]
+    arch: Annotated[str, Meta(max_length=64)] = ""
     held: bool = False
-    state: str = "installed"
+    state: Annotated[str, Meta(max_length=64)] = "installed"
+
+
+InstalledPackages = Annotated[list[InstalledPackage], Meta(max_length=MOST_PACKAGES)]
 
 
 class Profile(Message, frozen=True, kw_only=True, tag="profile"):
-    hash: str
-    packages: list[InstalledPackage]
+    hash: Hash
+    packages: InstalledPackages
+
+
+class ProfileHash(Message, frozen=True, kw_only=True, tag="profile-hash"):
+    """The packages are still those of this hash. Only to a server that has `profile-hash`."""
+
+    hash: Hash
 
 
 class Renew(Message, frozen=True, kw_only=True, tag="renew"):
     csr: str
 
 
-ToAgent = Welcome | Request | Replan | Cancel | Query | Confirm | Renewed | Keep
+ToAgent = Welcome | Request | Replan | Cancel | Query | Confirm | Renewed | Keep | WantProfile
 ToServer = (
     Hello
     | Alive
@@ -253,6 +271,7 @@ ToServer = (
     | TooLate
     | Unknown
     | Profile
+    | ProfileHash
     | Renew
 )
 Final = Rejected | Succeeded | Failed | Canceled

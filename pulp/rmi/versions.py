@@ -30,10 +30,13 @@ OVERRIDE = "override"
 POLICY_REBOOT = "policy-reboot"
 """`policy.reboot`: package work that is followed by a restart of the host."""
 
+PROFILE_HASH = "profile-hash"
+"""Of the server: `profile-hash` is read, and answered by `want-profile` where another profile is stored."""
+
 FEATURES = frozenset(
     {
         *(WINDOW, CANCEL, QUERY, REPLAN, GZIP),
-        *(WINDOW_RULE, ENFORCED_WINDOWS, OVERRIDE, POLICY_REBOOT),
+        *(WINDOW_RULE, ENFORCED_WINDOWS, OVERRIDE, POLICY_REBOOT, PROFILE_HASH),
     }
 )
 """What this release has, at both ends; `hello.features` and `welcome.features`."""
@@ -48,6 +51,7 @@ SINCE: Mapping[str, str] = {
     ENFORCED_WINDOWS: "0.2.0",
     OVERRIDE: "0.2.0",
     POLICY_REBOOT: "0.2.0",
+    PROFILE_HASH: "0.2.0",
     "Packages.install 1": "0.1.0",
     "Packages.update 1": "0.1.0",
     "Packages.remove 1": "0.1.0",

@@ -16,7 +16,7 @@ from pulp.rmi.checks import check_request, read_value
 from pulp.rmi.errors import RemoteCallError
 from pulp.rmi.interfaces import METHODS
 from pulp.rmi.messages import Rejected, Request, Succeeded, ToAgent, ToServer
-from pulp.rmi.versions import ENFORCED_WINDOWS, FEATURES, OVERRIDE, SINCE
+from pulp.rmi.versions import ENFORCED_WINDOWS, FEATURES, OVERRIDE, PROFILE_HASH, SINCE
 
 
 def read(record: Recorded) -> Any:
@@ -66,7 +66,12 @@ def test_every_message_and_method_of_today_is_recorded() -> None:
     assert methods - {r.method for r in newest if r.to_agent} == set()
 
 
-LATER = {"Keep": ENFORCED_WINDOWS, "Request.override": OVERRIDE}
+LATER = {
+    "Keep": ENFORCED_WINDOWS,
+    "Request.override": OVERRIDE,
+    "ProfileHash": PROFILE_HASH,
+    "WantProfile": PROFILE_HASH,
+}
 """Messages and fields that came with a feature or method: recorded with the release that brings it."""
 
 

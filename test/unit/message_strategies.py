@@ -36,7 +36,9 @@ def strategy_of(node: Any) -> Strategy:
 
 
 def _text(node: Any) -> Strategy:
-    return st.from_regex(node.pattern, fullmatch=True) if node.pattern else texts
+    if node.pattern:
+        return st.from_regex(node.pattern, fullmatch=True)
+    return texts.filter(lambda text: len(text) >= (node.min_length or 0))
 
 
 def _bounds(node: Any) -> tuple[int, int]:

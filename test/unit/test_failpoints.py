@@ -46,6 +46,8 @@ EXEMPT = {
     "pulp/server/async_/reception.py:Reception._refuse_copy": ALONE,
     "pulp/server/async_/reception.py:Reception._outcome": "server.hello.committed, when its commit is done",
     "pulp/server/async_/reception.py:Reception.renew": "server.renew.committed, when its commit is done",
+    "pulp/server/async_/reception.py:Reception.confirm_profile": WAITED,
+    "pulp/server/async_/reception.py:Reception._want_profile": "asked for again after the next hash",
     "pulp/server/async_/reception.py:Reception.save_profile": WAITED,
     "pulp/server/async_/reception.py:Reception.welcome": "server.hello.committed, when its commit is done",
     "pulp/server/async_/replies.py:ReplyListener._keep_unreadable": WAITED,

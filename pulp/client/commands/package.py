@@ -17,9 +17,9 @@ Which hosts still have a version, and is a package anywhere at all:
   pulp-admin package find 'liblog4j*'
 
 \b
-This is what the hosts last reported, as each does when its packages change;
-`consumer refresh-profile HOST` asks one now. Versions are compared as text:
-there is no `older than`, for dpkg and rpm each have rules of their own."""
+This is what the hosts last reported, as each does when Pulp changed its
+packages, and once a day; `consumer refresh-profile HOST` asks one now. Versions
+are compared as text: dpkg and rpm have rules of their own for `older than`."""
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -13,7 +13,16 @@ import msgspec
 from pulp.common.errors import PulpError
 from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Peer
-from pulp.rmi.messages import PROTOCOL, Hello, Profile, Renew, Renewed, Welcome
+from pulp.rmi.messages import (
+    PROTOCOL,
+    Hello,
+    Profile,
+    ProfileHash,
+    Renew,
+    Renewed,
+    WantProfile,
+    Welcome,
+)
 from pulp.server.async_ import outgoing
 from pulp.server.async_.duplicates import STILL_THERE, Duplicates, Judgement
 from pulp.server.async_.hello import Greeting, greet
@@ -208,7 +217,27 @@ class Reception:
             packages=msgspec.json.encode(profile.packages),
         )
         count = len(profile.packages)
-        return self._store.submit(lambda uow: keep_profile(uow, stored, packages=count))
+
+        def job(uow: UnitOfWork) -> None:
+            if _is_still(uow, session):
+                keep_profile(uow, stored, packages=count)
+
+        return self._store.submit(job)
+
+    def confirm_profile(self, session: Session, said: ProfileHash, now: int) -> Future[bool]:
+        """The packages are the stored ones still; where they are not, the agent is asked for them."""
+
+        def job(uow: UnitOfWork) -> bool:
+            known = uow.consumers.confirm_profile(session.consumer_id, said.hash, now)
+            return known or not _is_still(uow, session)
+
+        future = self._store.submit(job)
+        future.add_done_callback(lambda done: self._want_profile(session, done))
+        return future
+
+    def _want_profile(self, session: Session, done: Future[bool]) -> None:
+        if done.exception() is None and not done.result():
+            self._bus.send(session.peer, [outgoing.message(WantProfile())])
 
     def renew(self, session: Session, renew: Renew, now: int) -> list[Future[Any]]:
         """A new certificate for the same uid; the old ones stay valid until the new one has been used."""
@@ -233,6 +262,12 @@ class Reception:
             answer = Renewed(certificate=certificate, ca=self._profile.ca)
             self._bus.send(session.peer, [outgoing.message(answer)])
             failpoint("server.renew.answered")
+
+
+def _is_still(uow: UnitOfWork, session: Session) -> bool:
+    """Whether the session's host has not been unregistered or replaced meanwhile."""
+    consumer = uow.consumers.get(session.consumer_id)
+    return consumer is not None and consumer.uid == session.peer.identity
 
 
 def _leaving(consumer_id: str, now: int) -> Callable[[UnitOfWork], None]:

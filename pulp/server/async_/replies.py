@@ -21,6 +21,7 @@ from pulp.rmi.messages import (
     Hello,
     Message,
     Profile,
+    ProfileHash,
     Renew,
     ToServer,
 )
@@ -146,6 +147,8 @@ class ReplyListener:
                 return self._keep_unreadable(session, delivery, message, works, now)
             case Profile():
                 return [self._reception.save_profile(session, message, now)]
+            case ProfileHash():
+                return [self._reception.confirm_profile(session, message, now)]
             case Renew():
                 return self._reception.renew(session, message, now)
             case reply if isinstance(reply, REPLIES):
