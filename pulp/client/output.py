@@ -7,7 +7,7 @@ from typing import Any, TextIO, TypeVar
 
 import msgspec
 
-from pulp.client.rest import Listing
+from pulp.client.calls import Listing
 from pulp.client.text import clean
 from pulp.client.views import Answer
 

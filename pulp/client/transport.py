@@ -43,7 +43,7 @@ class Request:
 
     method: str
     path: str
-    params: Mapping[str, str | int] | None = None
+    params: Mapping[str, str | int | list[str]] | None = None
     body: Any = None
     key: str = ""
     repeatable: bool = False

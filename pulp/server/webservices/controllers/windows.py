@@ -28,15 +28,13 @@ class WindowsQuery(PageQuery, frozen=True, kw_only=True):
     role: RoleText | None = None
 
 
-class PreviewQuery(Body, frozen=True, kw_only=True):
+class PreviewQuery(PageQuery, frozen=True, kw_only=True):
     """consumer: may be repeated; left out: all that it holds for, a page of `limit` at a time. count: of openings on each."""
 
     consumer: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=100)] = (
         msgspec.field(default_factory=list)
     )
     count: Annotated[int, Meta(ge=1, le=50, description="a number from 1 to 50")] = 5
-    limit: Annotated[int, Meta(ge=1, le=100, description="a number from 1 to 100")] = 100
-    after: Annotated[str, Meta(max_length=1024)] | None = None
 
 
 class ForceQuery(Body, frozen=True, kw_only=True):
