@@ -35,7 +35,10 @@ class Schedule(View, frozen=True, kw_only=True):
     missed: str = ""
     runs_left: int | None = None
     failure_threshold: int | None = None
-    window: OwnWindow | None = None
+    window: OwnWindow | str | None = None
+    window_missed: str | None = None
+    grace: str | None = None
+    expected: str | None = None
     enabled: bool = False
     why_disabled: str = ""
     next_due: datetime | None = None

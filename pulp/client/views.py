@@ -146,8 +146,23 @@ class WaitingFor(View, frozen=True, kw_only=True):
 
 
 class Window(View, frozen=True, kw_only=True):
+    """asked: a window's name, `next`, or empty where it was given by its times."""
+
     begin: datetime
     end: datetime
+    asked: str = ""
+    cutoff_at: datetime | None = None
+    missed: str = ""
+    grace: str | None = None
+    late: datetime | None = None
+    expected: str | None = None
+    predownload: bool = False
+
+
+class Override(View, frozen=True, kw_only=True):
+    reason: str = ""
+    by: str = ""
+    until: datetime | None = None
 
 
 class TaskError(View, frozen=True, kw_only=True):
@@ -168,6 +183,7 @@ class Task(View, frozen=True, kw_only=True):
     created_at: datetime | None = None
     not_before: datetime | None = None
     window: Window | None = None
+    override: Override | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     deadline: datetime | None = None
@@ -210,6 +226,14 @@ class KeptBack(View, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Restart(View, frozen=True, kw_only=True):
+    """The host went down and is back. took: ms; 0 where nobody measured it."""
+
+    to: str
+    took: int = 0
+    reasons: list[str] = []
+
+
 class PackagesResult(View, frozen=True, kw_only=True):
     """`backend` tells this result from those of other work."""
 
@@ -222,7 +246,17 @@ class PackagesResult(View, frozen=True, kw_only=True):
     scripts_failed: list[str] = []
     repaired: bool = False
     reboot_needed: bool = False
+    reboot_reasons: list[str] = []
+    restart: Restart | None = None
     log: str = ""
+
+
+class RestartResult(View, frozen=True, kw_only=True):
+    """`needed` tells this result from those of other work."""
+
+    needed: bool
+    reasons: list[str] = []
+    restart: Restart | None = None
 
 
 class Update(View, frozen=True, kw_only=True):

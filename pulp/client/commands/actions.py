@@ -9,14 +9,19 @@ from typing import Any
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.timing import Timing
+from pulp.client.commands.timed import timed
+from pulp.client.commands.timing import ASAP, Timing
 from pulp.client.commands.watch import go_on
 from pulp.client.errors import BadUsage, LostAnswer
 from pulp.client.output import Output
 from pulp.client.packages import parse_package
 from pulp.client.rest import RestClient
 from pulp.client.runtime import Runtime
+from pulp.client.spans import describe_window
+from pulp.client.text import clean
 from pulp.client.views import Answer, Task
+from pulp.common.times import to_ms
+from pulp.common.windows import Window
 
 _INSTALL_EXAMPLES = """\b
 Examples:
@@ -25,6 +30,9 @@ Examples:
   pulp-admin consumer install web1 nginx --dry-run
   pulp-admin consumer install web1 nginx --at 'tuesday 12:00'
   pulp-admin consumer install web1 nginx --window 'tuesday 22:00/4:00' --no-wait
+  pulp-admin consumer install web1 nginx --window patch-nights --no-wait
+  pulp-admin consumer install web1 nginx --window next --missed grace --grace 2h
+  pulp-admin consumer install web1 openssl --override 'CVE-2026-1234, ticket 77'
   pulp-admin consumer install web1 nginx --json | jq .state
 
 \b
@@ -42,6 +50,7 @@ class Rules:
     config_files: o.ConfigFiles = o.ConfigFiles.KEEP
     autoremove: bool = False
     no_recommends: bool = False
+    reboot: o.Reboot = o.Reboot.NEVER
 
     def body(self) -> dict[str, Any]:
         """Only what differs from the server's defaults."""
@@ -56,6 +65,8 @@ class Rules:
             policy["config_files"] = self.config_files.value
         if self.no_recommends:
             policy["recommends"] = "no"
+        if self.reboot is not o.Reboot.NEVER:
+            policy["reboot"] = self.reboot.value.replace("-", "_")
         return {"policy": policy} if policy else {}
 
 
@@ -69,21 +80,20 @@ def register(app: typer.Typer) -> None:
     app.command("refresh-profile")(refresh_profile)
 
 
+@timed
 def install(
     ctx: typer.Context,
     consumer: o.ConsumerId,
     packages: o.Packages,
-    at: o.At = None,
-    window: o.WindowSpec = None,
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
-    timeout: o.Timeout = None,
-    deliver_within: o.DeliverWithin = None,
     allow_remove: o.AllowRemove = False,
     allow_downgrade: o.AllowDowngrade = False,
     allow_held: o.AllowHeld = False,
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
     no_recommends: o.NoRecommends = False,
+    reboot: o.RebootOption = o.Reboot.NEVER,
+    timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
     """Install packages on a host. Without a version it is the newest that the host can get."""
@@ -93,26 +103,25 @@ def install(
         allow_held=allow_held,
         config_files=config_files,
         no_recommends=no_recommends,
+        reboot=reboot,
     )
     body = _packages(packages) | rules.body() | _dry(dry_run)
-    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "install", body, timing, no_wait=no_wait, json=json)
 
 
+@timed
 def update(
     ctx: typer.Context,
     consumer: o.ConsumerId,
     packages: o.SomePackages = None,
     security: o.Security = False,
-    at: o.At = None,
-    window: o.WindowSpec = None,
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
-    timeout: o.Timeout = None,
-    deliver_within: o.DeliverWithin = None,
     allow_remove: o.AllowRemove = False,
     allow_held: o.AllowHeld = False,
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
+    reboot: o.RebootOption = o.Reboot.NEVER,
+    timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
     """Update installed packages of a host, or with --security all that mends security.
@@ -121,50 +130,50 @@ def update(
     """
     if bool(packages) == security:
         raise BadUsage("name the packages to update, or give --security, one of the two")
-    rules = Rules(allow_remove=allow_remove, allow_held=allow_held, config_files=config_files)
+    rules = Rules(
+        allow_remove=allow_remove, allow_held=allow_held, config_files=config_files, reboot=reboot
+    )
     what = _packages(packages) if packages else {"security_only": True}
     body = what | rules.body() | _dry(dry_run)
-    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
     action = "update-all" if security else "update"
     act(ctx.obj, consumer, action, body, timing, no_wait=no_wait, json=json)
 
 
+@timed
 def remove(
     ctx: typer.Context,
     consumer: o.ConsumerId,
     packages: o.Packages,
-    at: o.At = None,
-    window: o.WindowSpec = None,
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
-    timeout: o.Timeout = None,
-    deliver_within: o.DeliverWithin = None,
     allow_remove: o.AllowRemove = False,
     allow_held: o.AllowHeld = False,
     autoremove: o.Autoremove = False,
+    reboot: o.RebootOption = o.Reboot.NEVER,
+    timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
     """Remove packages from a host. What depends on them goes only with --allow-remove."""
-    rules = Rules(allow_remove=allow_remove, allow_held=allow_held, autoremove=autoremove)
+    rules = Rules(
+        allow_remove=allow_remove, allow_held=allow_held, autoremove=autoremove, reboot=reboot
+    )
     body = _packages(packages) | rules.body() | _dry(dry_run)
-    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "remove", body, timing, no_wait=no_wait, json=json)
 
 
+@timed
 def update_all(
     ctx: typer.Context,
     consumer: o.ConsumerId,
-    at: o.At = None,
-    window: o.WindowSpec = None,
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
-    timeout: o.Timeout = None,
-    deliver_within: o.DeliverWithin = None,
     security_only: o.SecurityOnly = False,
     allow_remove: o.AllowRemove = False,
     allow_held: o.AllowHeld = False,
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
     autoremove: o.Autoremove = False,
+    reboot: o.RebootOption = o.Reboot.NEVER,
+    timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
     """Update everything that is installed on a host."""
@@ -173,9 +182,9 @@ def update_all(
         allow_held=allow_held,
         config_files=config_files,
         autoremove=autoremove,
+        reboot=reboot,
     )
     body = rules.body() | _dry(dry_run) | ({"security_only": True} if security_only else {})
-    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "update-all", body, timing, no_wait=no_wait, json=json)
 
 
@@ -190,7 +199,7 @@ def updates(
 ) -> None:
     """Ask a host which updates there are for it. Nothing is changed there."""
     body = {"refresh": True} if refresh else {}
-    timing = Timing(at=None, window=None, deliver_within=deliver_within, timeout=timeout)
+    timing = Timing(deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "updates", body, timing, no_wait=no_wait, json=json)
 
 
@@ -203,7 +212,7 @@ def refresh_profile(
     json: o.Json = False,
 ) -> None:
     """Ask a host for its installed packages anew."""
-    timing = Timing(at=None, window=None, deliver_within=deliver_within, timeout=timeout)
+    timing = Timing(deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "refresh-profile", {}, timing, no_wait=no_wait, json=json)
 
 
@@ -222,7 +231,16 @@ def act(
     body = body | timing.body(runtime, out)
     with runtime.client() as client:
         task = _ask(client, out, consumer, action, body)
+        tell_opening(runtime, out, task.value)
         go_on(runtime, client, task, out, no_wait=no_wait)
+
+
+def tell_opening(runtime: Runtime, out: Output, task: Task) -> None:
+    """Of a window that was asked for by its name: when that is."""
+    if task.window is not None and task.window.asked:
+        begin, end = to_ms(task.window.begin), to_ms(task.window.end)
+        told = describe_window(Window(begin, end), runtime.zone())
+        out.note(f"Window {clean(task.window.asked)}: {told}")
 
 
 def _ask(

@@ -44,6 +44,19 @@ class ConfigFiles(Enum):
     NEW = "new"
 
 
+class Reboot(Enum):
+    NEVER = "never"
+    IF_NEEDED = "if-needed"
+    ALWAYS = "always"
+
+
+RebootOption = Annotated[
+    Reboot,
+    typer.Option(
+        "--reboot",
+        help="Restart the host after the work, if that succeeded; waits until it is back.",
+    ),
+]
 Packages = Annotated[
     list[str],
     typer.Argument(metavar="PACKAGE", help="NAME, NAME=VERSION, NAME:ARCH or NAME:ARCH=VERSION."),
@@ -60,8 +73,9 @@ WindowSpec = Annotated[
     str | None,
     typer.Option(
         "--window",
-        metavar="BEGIN/END",
-        help="Begin only within: 'tuesday 12:00/2h', '22:00/4:00', 'now/30m'. The host itself keeps to it.",
+        metavar="WINDOW",
+        help="Begin only within: a window by its NAME, 'next' for the next opening of any of the host's "
+        "windows, or times such as 'tuesday 12:00/2h', '22:00/4:00', 'now/30m'. The host itself keeps to it.",
     ),
 ]
 NO_WINDOW = "none"
@@ -69,8 +83,71 @@ RetryWindow = Annotated[
     str | None,
     typer.Option(
         "--window",
-        metavar="BEGIN/END",
-        help="Begin only within; 'none': outside any window. Default: the first one's, if it is not over.",
+        metavar="WINDOW",
+        help="Begin only within, as of the first; 'none': outside any window. Default: the first one's, if it is not over.",
+    ),
+]
+
+
+class Missed(Enum):
+    NEXT = "next"
+    MISS = "miss"
+    GRACE = "grace"
+
+
+MissedOption = Annotated[
+    Missed | None,
+    typer.Option(
+        "--missed",
+        help="When it could not begin in its opening, as the host was off or busy, or too little was left: next "
+        "carries it over to the next opening (default with NAME and next), miss ends it as missed (default with "
+        "times), grace lets it begin late.",
+    ),
+]
+Grace = Annotated[
+    str | None,
+    typer.Option(
+        "--grace",
+        metavar="SPAN",
+        help="With --missed grace: so long after its opening it may still begin: 2h.",
+    ),
+]
+ScheduleGrace = Annotated[
+    str | None,
+    typer.Option(
+        "--grace",
+        metavar="SPAN",
+        help="With --window-missed grace: so long after its opening it may still begin: 2h.",
+    ),
+]
+Expected = Annotated[
+    str | None,
+    typer.Option(
+        "--expected",
+        metavar="SPAN",
+        help="How long the work takes: the host begins only if that much of its opening is left. What it has "
+        "measured itself counts more. 0: never mind; default 10m.",
+    ),
+]
+Predownload = Annotated[
+    bool,
+    typer.Option("--predownload", help="Let the host fetch the packages before its window opens."),
+]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        "--override",
+        metavar="REASON",
+        help="An emergency, for admins: begin outside the host's enforced windows and in its freezes. "
+        "The reason and your name stand in the history.",
+    ),
+]
+OverrideFor = Annotated[
+    str | None,
+    typer.Option(
+        "--override-for",
+        metavar="SPAN",
+        help="With --override: it may begin until then; default 4h, at most 24h.",
     ),
 ]
 SomePackages = Annotated[

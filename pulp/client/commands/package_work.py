@@ -8,7 +8,8 @@ import typer
 
 from pulp.client.commands import options as o
 from pulp.client.commands.actions import Rules, act
-from pulp.client.commands.timing import Timing
+from pulp.client.commands.timed import timed
+from pulp.client.commands.timing import ASAP, Timing
 
 _Groups = Annotated[
     list[str],
@@ -23,20 +24,18 @@ def register(app: typer.Typer) -> None:
     app.command("groups")(groups)
 
 
+@timed
 def install_group(
     ctx: typer.Context,
     consumer: o.ConsumerId,
     groups: _Groups,
-    at: o.At = None,
-    window: o.WindowSpec = None,
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
-    timeout: o.Timeout = None,
-    deliver_within: o.DeliverWithin = None,
     allow_remove: o.AllowRemove = False,
     allow_held: o.AllowHeld = False,
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
     no_recommends: o.NoRecommends = False,
+    timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
     """Install package groups on a host: what is mandatory in them and what they bring by default. For dnf hosts."""
@@ -47,29 +46,25 @@ def install_group(
         no_recommends=no_recommends,
     )
     body = {"groups": groups} | rules.body() | ({"dry_run": True} if dry_run else {})
-    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "install-group", body, timing, no_wait=no_wait, json=json)
 
 
+@timed
 def remove_group(
     ctx: typer.Context,
     consumer: o.ConsumerId,
     groups: _Groups,
-    at: o.At = None,
-    window: o.WindowSpec = None,
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
-    timeout: o.Timeout = None,
-    deliver_within: o.DeliverWithin = None,
     allow_remove: o.AllowRemove = False,
     allow_held: o.AllowHeld = False,
     autoremove: o.Autoremove = False,
+    timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
     """Remove package groups from a host: what they brought and nothing else needs. For dnf hosts."""
     rules = Rules(allow_remove=allow_remove, allow_held=allow_held, autoremove=autoremove)
     body = {"groups": groups} | rules.body() | ({"dry_run": True} if dry_run else {})
-    timing = Timing(at=at, window=window, deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "remove-group", body, timing, no_wait=no_wait, json=json)
 
 
@@ -84,5 +79,5 @@ def groups(
 ) -> None:
     """Ask a dnf host which package groups there are for it. Nothing is changed there."""
     body = {"refresh": True} if refresh else {}
-    timing = Timing(at=None, window=None, deliver_within=deliver_within, timeout=timeout)
+    timing = Timing(deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "groups", body, timing, no_wait=no_wait, json=json)

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from pulp.client.commands import options as o
+from pulp.client.commands import timing
 from pulp.client.commands.actions import Rules
 from pulp.client.completion import complete_consumer, complete_schedule
 from pulp.client.errors import BadUsage
 from pulp.client.packages import parse_package
 from pulp.client.runtime import Runtime
 from pulp.client.schedule_views import Schedule
-from pulp.client.text import when
+from pulp.client.text import clean, when
 
 app = typer.Typer(no_args_is_help=True, help="Actions that recur.")
 
@@ -24,7 +25,9 @@ Examples:
   pulp-admin schedule create nightly update-all --security-only --on web1 --on web2 \\
       --rrule FREQ=DAILY --dtstart 2026-12-01T02:00 --zone Europe/Berlin --window-for 3h
   pulp-admin schedule create tools install htop jq --on web1 \\
-      --rrule 'FREQ=MONTHLY;BYDAY=2TU' --offset-days 10 --dtstart 2026-12-01T22:00 --zone UTC"""
+      --rrule 'FREQ=MONTHLY;BYDAY=2TU' --offset-days 10 --dtstart 2026-12-01T22:00 --zone UTC
+  pulp-admin schedule create weekly update-all --on web1 --window next --predownload \\
+      --rrule 'FREQ=WEEKLY;BYDAY=MO' --dtstart 2026-12-07T08:00 --zone UTC"""
 
 
 class Action(Enum):
@@ -98,6 +101,23 @@ def create(
             help="Begin only within so long of each occurrence. The host itself keeps to it.",
         ),
     ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--window",
+            metavar="NAME",
+            help="Begin in the next opening of this window after each occurrence; 'next': of any of the host's.",
+        ),
+    ] = None,
+    window_missed: Annotated[
+        o.Missed | None,
+        typer.Option(
+            "--window-missed", help="As --missed of an action: when its opening was missed."
+        ),
+    ] = None,
+    grace: o.ScheduleGrace = None,
+    expected: o.Expected = None,
+    predownload: o.Predownload = False,
     missed: _Missed = None,
     runs: _Runs = None,
     failure_threshold: _Threshold = None,
@@ -129,7 +149,10 @@ def create(
         packages=[] if action in _GROUPS else [parse_package(text) for text in packages or []],
         groups=packages if action in _GROUPS else None,
         offset_days=offset_days,
-        window={"duration": window_for} if window_for else None,
+        window=_window(window, window_for),
+        window_missed=window_missed.value if window_missed else None,
+        grace=grace,
+        predownload=predownload,
         missed=missed.value if missed else None,
         runs=runs,
         failure_threshold=failure_threshold,
@@ -138,7 +161,7 @@ def create(
         dry_run=dry_run,
         security_only=security_only,
     )
-    body |= {"enabled": False} if disabled else {}
+    body |= timing.expected(expected) | ({"enabled": False} if disabled else {})
     runtime: Runtime = ctx.obj
     with runtime.client() as client:
         answer = client.make_schedule(body)
@@ -261,6 +284,12 @@ def _change(runtime: Runtime, name: str, changes: dict[str, Any], *, json: bool)
     runtime.output(json=json).one(answer, lambda s: _facts(runtime, s))
 
 
+def _window(name: str | None, window_for: str | None) -> str | dict[str, str] | None:
+    if name and window_for:
+        raise BadUsage("--window and --window-for exclude each other")
+    return {"duration": window_for} if window_for else name
+
+
 def _given(**fields: Any) -> dict[str, Any]:
     """Only what was said."""
     return {name: value for name, value in fields.items() if value}
@@ -285,8 +314,7 @@ def _facts(runtime: Runtime, s: Schedule) -> Iterator[tuple[str, str]]:
     yield "on", " ".join(s.consumers)
     yield "rule", s.rrule + (f", {s.offset_days:+d} days" if s.offset_days else "")
     yield "from", f"{s.dtstart} {s.zone}"
-    if s.window:
-        yield "window", f"{s.window.duration} from then on"
+    yield from _keeping(s)
     yield "next", when(s.next_due, zone) if s.enabled else f"disabled: {s.why_disabled}"
     yield "last", when(s.last_due, zone)
     if s.runs_left is not None:
@@ -299,6 +327,19 @@ def _facts(runtime: Runtime, s: Schedule) -> Iterator[tuple[str, str]]:
     for consumer, task in s.last_tasks.items():
         yield f"task of {consumer}", task
     yield "made by", f"{s.created_by}, {when(s.created_at, zone)}"
+
+
+def _keeping(s: Schedule) -> Iterator[tuple[str, str]]:
+    """How the work of a run keeps to its window."""
+    if isinstance(s.window, str):
+        yield "window", "the host's next opening" if s.window == "next" else clean(s.window)
+    elif s.window:
+        yield "window", f"{s.window.duration} from then on"
+    if s.window_missed:
+        late = f" of {s.grace}" if s.grace else ""
+        yield "window missed", clean(s.window_missed) + late
+    if s.expected:
+        yield "expected", f"{s.expected}, where the host does not know better"
 
 
 def _failed(s: Schedule) -> str:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import tzinfo
 from typing import Annotated
 
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.timing import Timing
+from pulp.client.commands.actions import tell_opening
+from pulp.client.commands.timed import timed_again
+from pulp.client.commands.timing import ASAP, Timing
 from pulp.client.commands.watch import go_on, watch
 from pulp.client.completion import complete_consumer
 from pulp.client.errors import LostAnswer
 from pulp.client.report import action, ending, is_dry_run
 from pulp.client.runtime import Runtime
-from pulp.client.text import clean_lines, standing, when
-from pulp.client.views import PackagesResult, Task, TaskState, read
+from pulp.client.text import clean, clean_lines, standing, when
+from pulp.client.views import PackagesResult, Task, TaskState, Window, read
 
 app = typer.Typer(no_args_is_help=True, help="Tasks: every request, from asking to its end.")
 
@@ -112,29 +116,23 @@ def cancel(ctx: typer.Context, task: o.TaskId, json: o.Json = False) -> None:
 
 
 @app.command()
+@timed_again
 def retry(
     ctx: typer.Context,
     task: o.TaskId,
-    at: o.At = None,
-    window: o.RetryWindow = None,
+    timing: Timing = ASAP,
     no_wait: o.NoWait = False,
-    timeout: o.RetryTimeout = None,
-    deliver_within: o.DeliverWithin = None,
     json: o.Json = False,
 ) -> None:
     """Ask for the same once more, as a new task of yours; the first one stays as it ended.
 
-    It keeps the first one's window while that is not over; then it needs --window."""
+    It keeps the first one's window while that is not over, with all that was said of it; then it needs --window. An override is
+    never repeated."""
     runtime: Runtime = ctx.obj
     out = runtime.output(json=json)
-    outside = window is not None and window.strip().lower() == o.NO_WINDOW
-    timing = Timing(
-        at=at,
-        window=None if outside else window,
-        deliver_within=deliver_within,
-        timeout=timeout,
-    )
-    body = timing.body(runtime, out) | ({"window": None} if outside else {})
+    if (timing.window or "").strip().lower() == o.NO_WINDOW:
+        timing = replace(timing, window=None, without_window=True)
+    body = timing.body(runtime, out)
     with runtime.client() as client:
         try:
             answer = client.retry(task, body)
@@ -143,6 +141,7 @@ def retry(
                 "It is not known whether the request reached the server. See: pulp-admin task list"
             )
             raise
+        tell_opening(runtime, out, answer.value)
         go_on(runtime, client, answer, out, no_wait=no_wait)
 
 
@@ -157,7 +156,10 @@ def _facts(runtime: Runtime, t: Task) -> Iterator[tuple[str, str]]:
     if t.not_before:
         yield "not before", when(t.not_before, zone)
     if t.window:
-        yield "window", f"{when(t.window.begin, zone)} to {when(t.window.end, zone)}"
+        yield from _window(t.window, zone)
+    if t.override:
+        yield "override", f"{clean(t.override.reason)}, by {clean(t.override.by)}"
+        yield "holds until", when(t.override.until, zone)
     if t.started_at:
         yield "started", when(t.started_at, zone)
     if t.finished_at:
@@ -165,6 +167,19 @@ def _facts(runtime: Runtime, t: Task) -> Iterator[tuple[str, str]]:
     if t.retry_of:
         yield "retry of", t.retry_of
     yield "arguments", bytes(t.args).decode()
+
+
+def _window(window: Window, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    named = f"{clean(window.asked)}, " if window.asked else ""
+    yield "window", f"{named}{when(window.begin, zone)} to {when(window.end, zone)}"
+    if window.cutoff_at:
+        yield "last start", f"before {when(window.cutoff_at, zone)}"
+    if window.late:
+        yield "grace", f"until {when(window.late, zone)}"
+    elif window.missed:
+        yield "if missed", "carried over" if window.missed == "next" else clean(window.missed)
+    if window.expected:
+        yield "expected", f"{clean(window.expected)}, where the host does not know better"
 
 
 def _log(task: Task) -> list[str]:
