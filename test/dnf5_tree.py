@@ -30,7 +30,7 @@ mount -t overlay overlay -o "lowerdir=$tree,upperdir=/mnt/upper,workdir=/mnt/wor
 mount -t proc proc $view/proc
 for node in null random urandom; do touch $view/dev/$node; mount --bind /dev/$node $view/dev/$node; done
 mkdir -p "$view$folder" "$view$code"
-mount --bind "$folder" "$view$folder"
+mount --rbind "$folder" "$view$folder"
 mount --bind "$code" "$view$code"; mount -o remount,bind,ro "$view$code"
 cd /; exec chroot $view "$@"
 """

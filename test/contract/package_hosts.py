@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -182,19 +182,23 @@ class DnfHost(Host):
     def installed(self) -> dict[str, str]:
         lines = self.rpm("-qa", "--qf", "%{NAME} %{VERSION}\\n").splitlines()
         names = dict(line.split() for line in lines)
-        del names[rpmrepo.SHELL]
-        return names
+        return {n: v for n, v in names.items() if n not in (rpmrepo.SHELL, "gpg-pubkey")}
 
     def held(self) -> set[str]:
-        return set(re.findall(r"^(\w+)-0:", self._locks.read_text(), re.MULTILINE))
+        return set(self.locked_versions())
+
+    def locked_versions(self) -> dict[str, str]:
+        """Name → version-release, as versionlock has them."""
+        entries = re.findall(r"^(\w+)-0:(.+)\.\*$", self.locks_path.read_text(), re.MULTILINE)
+        return dict(entries)
 
     def hold(self, name: str) -> None:
         version = self.rpm("-q", "--qf", "%{VERSION}-%{RELEASE}", name)
-        with self._locks.open("a") as file:
+        with self.locks_path.open("a") as file:
             file.write(f"\n# Added lock on a day\n{name}-0:{version}.*\n")
 
     @property
-    def _locks(self) -> Path:
+    def locks_path(self) -> Path:
         return self.root / "etc/dnf/plugins/versionlock.list"
 
     def audit(self) -> str:
@@ -266,6 +270,10 @@ class DnfHost(Host):
         place = "var/cache/dnf/metadata_lock.pid" if metadata else "var/lib/rpm/.rpm.lock"
         return self.root / place, metadata
 
+    def own_lock(self) -> AbstractContextManager[None]:
+        """Hold the lock that is dnf's alone."""
+        return self.holding(self.root / "var/lib/dnf/rpmdb_lock.pid", by_pid=True)
+
     def trust(self, key: Path | str) -> None:
         """Name a key for the repository."""
         repo = self.root / "etc/yum.repos.d/stable.repo"
@@ -297,20 +305,16 @@ class Dnf5Host(DnfHost):
     def dnf(self, *words: str) -> str:
         return self.tool("dnf5", f"--installroot={self.root}", "-q", "-y", *words)
 
-    def held(self) -> set[str]:
-        return {entry["name"] for entry in self._locked()}
-
     def hold(self, name: str) -> None:
         self.dnf("versionlock", "add", name)
 
     def locked_versions(self) -> dict[str, str]:
-        """Name → version-release."""
-        return {entry["name"]: entry["conditions"][0]["value"] for entry in self._locked()}
+        entries = tomllib.loads(self.locks_path.read_text())["packages"]
+        return {entry["name"]: entry["conditions"][0]["value"] for entry in entries}
 
-    def _locked(self) -> list[dict[str, Any]]:
-        path = self.root / "etc/dnf/versionlock.toml"
-        found: list[dict[str, Any]] = tomllib.loads(path.read_text())["packages"]
-        return found
+    @property
+    def locks_path(self) -> Path:
+        return self.root / "etc/dnf/versionlock.toml"
 
     def cut_off_unpacking(self, name: str, status: str) -> None:
         with self._history() as history:
@@ -338,6 +342,13 @@ class Dnf5Host(DnfHost):
     def lock(self, *, metadata: bool) -> tuple[Path, bool]:
         """rpm's lock; libdnf5 has none on the metadata."""
         return self.root / "var/lib/rpm/.rpm.lock", False
+
+    def own_lock(self) -> AbstractContextManager[None]:
+        return self.holding(self.root / "run/dnf/rpmtransaction.lock", by_pid=False)
+
+    def system_lock(self) -> AbstractContextManager[None]:
+        """Hold what the dnf5 program holds from its plan to its end."""
+        return self.holding(self.root / "var/lib/dnf/system-repo.lock", by_pid=False)
 
 
 _SCRIPTS = {"preinst": "pre", "postinst": "post", "prerm": "preun", "postrm": "postun"}

@@ -6,9 +6,10 @@ import ast
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pulp_agent.handlers.packages as packages_module
@@ -16,7 +17,7 @@ import pytest
 import rpmrepo
 from mirror import Mirror
 from package_host import spec
-from package_hosts import DnfHost, need
+from package_hosts import Dnf5Host, DnfHost, need
 from package_job import PackageJob
 from pulp_agent.handlers.packages import AptSettings, DnfSettings, detect, handlers
 from pulp_agent.handlers.packages.dnf import worker_process
@@ -28,14 +29,16 @@ from test_packages_faults import kill_all
 from pulp.rmi.interfaces import PackageSpec
 
 
-@pytest.fixture(autouse=True)
-def tools() -> None:
-    need("dnf")
+@pytest.fixture(params=["dnf", "dnf5"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., DnfHost]:
+    """Makes the test's host; `uri` and `check` as DnfHost has them."""
+    need(request.param)
+    return partial(Dnf5Host if request.param == "dnf5" else DnfHost, tmp_path)
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[DnfHost]:
-    host = DnfHost(tmp_path)
+def host(make: Callable[..., DnfHost]) -> Iterator[DnfHost]:
+    host = make()
     yield host
     host.open_gate()
 
@@ -77,15 +80,15 @@ def sign(host: DnfHost, home: Path, *names: str) -> None:
     host.repository.index()
 
 
-def test_an_unsigned_package_is_untrusted(tmp_path: Path) -> None:
-    host = DnfHost(tmp_path, check=True)
+def test_an_unsigned_package_is_untrusted(make: Callable[..., DnfHost]) -> None:
+    host = make(check=True)
     error = refused("untrusted", host.install, "demo00")
     assert "demo00" in str(error) and "not signed" in str(error)
     assert host.installed() == {}
 
 
-def test_one_unsigned_package_keeps_all_out(tmp_path: Path, key: Path) -> None:
-    host = DnfHost(tmp_path, check=True)
+def test_one_unsigned_package_keeps_all_out(make: Callable[..., DnfHost], key: Path) -> None:
+    host = make(check=True)
     sign(host, key, "demo-1.1-1")
     host.trust(key / "key.asc")
     error = refused("untrusted", host.install, "demo")
@@ -93,8 +96,10 @@ def test_one_unsigned_package_keeps_all_out(tmp_path: Path, key: Path) -> None:
     assert host.installed() == {}
 
 
-def test_a_package_signed_with_the_repositorys_key_is_installed(tmp_path: Path, key: Path) -> None:
-    host = DnfHost(tmp_path, check=True)
+def test_a_package_signed_with_the_repositorys_key_is_installed(
+    make: Callable[..., DnfHost], key: Path
+) -> None:
+    host = make(check=True)
     sign(host, key, "demo00-1.0-1")
     error = refused("untrusted", host.install, "demo00")
     assert "key" in str(error)
@@ -103,8 +108,10 @@ def test_a_package_signed_with_the_repositorys_key_is_installed(tmp_path: Path, 
     assert [p["name"] for p in host.profile().packages] == ["demo00"]
 
 
-def test_a_key_that_would_come_in_clear_is_not_imported(tmp_path: Path, key: Path) -> None:
-    host = DnfHost(tmp_path, check=True)
+def test_a_key_that_would_come_in_clear_is_not_imported(
+    make: Callable[..., DnfHost], key: Path
+) -> None:
+    host = make(check=True)
     sign(host, key, "demo00-1.0-1")
     host.trust("http://127.0.0.1:9/key.asc")
     error = refused("untrusted", host.install, "demo00")
@@ -178,7 +185,7 @@ def test_what_no_repository_has_any_more_is_left_as_it_is(host: DnfHost) -> None
 def test_dnfs_own_lock_is_waited_for_and_its_holder_named(host: DnfHost) -> None:
     host.give("demo00")
     host.configure(lock_timeout=0.3)
-    with host.holding(host.root / "var/lib/dnf/rpmdb_lock.pid", by_pid=True):
+    with host.own_lock():
         error = refused("locked", host.install, "demo")
     assert "python" in str(error)
     assert host.installed() == {"demo00": "1.0"}
@@ -283,8 +290,8 @@ def test_a_lock_is_renewed_for_the_version_that_was_allowed(host: DnfHost) -> No
     host.give("demo=1.0", "demolib")
     host.hold("demo")
     host.update("demo", allow_held=True)
-    locks = (host.root / "etc/dnf/plugins/versionlock.list").read_text()
-    assert locks == "# Added lock on a day\ndemo-0:1.1-1.*\n"
+    assert host.locked_versions() == {"demo": "1.1-1"}
+    assert "Added" in host.locks_path.read_text(), "the comment stays"
 
 
 def test_a_change_that_would_drag_a_held_package_along_is_refused(host: DnfHost) -> None:
@@ -324,8 +331,8 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def remote(tmp_path: Path, mirror: Mirror) -> DnfHost:
-    return DnfHost(tmp_path, uri=mirror.uri)
+def remote(make: Callable[..., DnfHost], mirror: Mirror) -> DnfHost:
+    return make(uri=mirror.uri)
 
 
 def test_a_cancel_in_the_download_ends_it_at_once_and_changes_nothing(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import rpmrepo
-from package_hosts import AptHost, DnfHost, need
+from package_hosts import AptHost, Dnf5Host, DnfHost, need
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages import handlers
 from rpmrepo import Group
@@ -22,10 +22,10 @@ SERVER = {
 }
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> DnfHost:
-    need("dnf")
-    return DnfHost(tmp_path)
+@pytest.fixture(params=["dnf", "dnf5"])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> DnfHost:
+    need(request.param)
+    return Dnf5Host(tmp_path) if request.param == "dnf5" else DnfHost(tmp_path)
 
 
 def installed_groups(host: DnfHost) -> set[str]:
@@ -37,7 +37,7 @@ def installed_groups(host: DnfHost) -> set[str]:
 
 def test_groups_are_told_with_what_an_installation_brings(host: DnfHost) -> None:
     result = host.groups()
-    assert result.backend == "dnf"
+    assert result.backend == host.backend
     server, tools = result.groups
     assert (server.id, server.name, server.installed) == ("demoserver", "Demoserver", False)
     assert (server.mandatory, server.default) == (["demo"], ["democonf"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import libdnf5
 from libdnf5.base import Goal, Transaction
-from libdnf5.repo import DownloadCallbacksUniquePtr, RepoCallbacksUniquePtr
+from libdnf5.repo import DownloadCallbacksUniquePtr
 from libdnf5.rpm import PackageQuery, TransactionCallbacksUniquePtr
 from libdnf5.transaction import transaction_item_action_is_inbound
 
@@ -22,7 +22,7 @@ from . import groups, telling
 from .host import Host, enabled
 from .planning import Planning, by_age, narrowed
 from .refusals import refusal
-from .transaction import Downloads, Following, SafeKeys
+from .transaction import Downloads, Following
 
 
 class Commands(Orders):
@@ -48,8 +48,7 @@ class Commands(Orders):
 
     def _refresh(self, _: Order) -> None:
         with self._host.base() as base:
-            downloads = Downloads(self._link)
-            base.set_download_callbacks(DownloadCallbacksUniquePtr(downloads))
+            downloads = self._follow(base)
             repos = enabled(base)
             for repo in repos:
                 repo.expire()
@@ -80,13 +79,18 @@ class Commands(Orders):
             for item in transaction.get_transaction_packages()
             if transaction_item_action_is_inbound(item.get_action())
         ]
-        downloads = Downloads(self._link, sum(p.get_download_size() for p in packages))
-        base.set_download_callbacks(DownloadCallbacksUniquePtr(downloads))
+        downloads = self._follow(base, sum(p.get_download_size() for p in packages))
         try:
             transaction.download()
         except Exception as error:
             raise Refused("fetch", "; ".join([*downloads.problems, str(error)])) from error
         return {package.get_name() for package in packages}
+
+    def _follow(self, base: Any, total: float = 0.0) -> Downloads:
+        """`total`: bytes, where it is known before. What follows is referred to for as long as the base may call it."""
+        self._downloads = Downloads(self._link, total)
+        base.set_download_callbacks(DownloadCallbacksUniquePtr(self._downloads))
+        return self._downloads
 
     # --- the commit ---
 
@@ -103,12 +107,9 @@ class Commands(Orders):
 
     def _transact(self, base: Any, transaction: Any, order: Order) -> None:
         names = self._fetch(base, transaction)
-        keys = [_guard_keys(repo) for repo in enabled(base)]
         if not transaction.check_gpg_signatures():
-            refused = [problem for safe in keys for problem in safe.refused]
-            raise Refused(
-                "untrusted", "; ".join([*transaction.get_gpg_signature_problems(), *refused])
-            )
+            problems = [*transaction.get_gpg_signature_problems(), *self._host.unprotected_keys]
+            raise Refused("untrusted", "; ".join(problems))
         self._host.check_lock()
         begin = int(time.time())
         transaction.set_description(f"pulp-agent {order['comment']}")  # what `dnf history` shows
@@ -173,12 +174,6 @@ class Commands(Orders):
     def _hold(self, order: Order) -> None:
         with self._host.base() as base:
             self._host.holds(base).renew(order["names"], self._host.headers())
-
-
-def _guard_keys(repo: Any) -> SafeKeys:
-    keys = SafeKeys()
-    repo.set_callbacks(RepoCallbacksUniquePtr(keys))
-    return keys
 
 
 def _failure(transaction: Any, result: int) -> Refused:

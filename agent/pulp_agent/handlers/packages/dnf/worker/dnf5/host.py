@@ -53,6 +53,7 @@ class Host(LockedRoot):
         self.excluded = _take_excludes(conf)
         base.setup()
         base.get_repo_sack().create_repos_from_system_configuration()
+        self.unprotected_keys = [text for repo in enabled(base) for text in _drop_keys(repo)]
         yield base
 
     @contextlib.contextmanager
@@ -104,3 +105,13 @@ def _take_excludes(conf: Any) -> tuple[str, ...]:
     excluded = tuple(conf.excludepkgs)
     conf.excludepkgs = ()
     return excluded
+
+
+def _drop_keys(repo: Any) -> list[str]:
+    """libdnf5 imports the keys that a repository names by itself, as `dnf -y` does; those that would come in clear over the
+    network it shall not even fetch. Why not, for each."""
+    conf = repo.get_config()
+    clear = [url for url in conf.gpgkey if not url.startswith(("file:", "/", "https:"))]
+    if clear:
+        conf.gpgkey = [url for url in conf.gpgkey if url not in clear]
+    return [f"a key of {repo.get_id()} would come unprotected from {url}" for url in clear]

@@ -10,6 +10,7 @@ from libdnf5.common import QueryCmp_EQ, QueryCmp_GTE, QueryCmp_NEQ
 from libdnf5.rpm import PackageQuery
 
 from .. import rpmdb
+from ..link import log
 from ..refused import Refused
 from ..wants import missing, missing_version, spelled
 from . import groups
@@ -69,8 +70,11 @@ class Planning:
         transaction = self._solved(allow_erasing=self.removal)
         if not _solved(transaction) and not self.removal and self.order["allow_erasing"]:
             transaction = self._solved(allow_erasing=True)
+        said = list(transaction.get_resolve_logs_as_strings())
         if not _solved(transaction):
-            raise Refused("dependency", " ".join(transaction.get_resolve_logs_as_strings()))
+            raise Refused("dependency", " ".join(" ".join(said).split()))
+        for text in said:
+            log(text)
         return transaction
 
     def _solved(self, *, allow_erasing: bool) -> Any:

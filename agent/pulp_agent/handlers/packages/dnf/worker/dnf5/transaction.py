@@ -1,15 +1,37 @@
-"""Following downloads and transactions: progress, the failures of single packages, keys."""
+"""Following downloads and transactions: progress, and the failures of single packages.
+
+libdnf5 calls these from C++, where an error that gets through ends the process in the middle of what it is at; and so does a
+call of an object that nothing refers to any more.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Callable
 from typing import Any, TextIO
 
-from libdnf5.repo import DownloadCallbacks, RepoCallbacks
+from libdnf5.repo import DownloadCallbacks
 from libdnf5.rpm import TransactionCallbacks
 from libdnf5.transaction import transaction_item_action_to_string
 
 from ..link import Link, log
 from ..reports import with_reason, write_failure
+
+
+def guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """A callback whose own failure is only logged, as far as that is possible."""
+
+    @functools.wraps(callback)
+    def call(*arguments: Any) -> Any:
+        try:
+            return callback(*arguments)
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                log(f"could not follow ({callback.__name__}): {error!r}")
+            return 0
+
+    return call
 
 
 class Downloads(DownloadCallbacks):  # type: ignore[misc]
@@ -25,39 +47,27 @@ class Downloads(DownloadCallbacks):  # type: ignore[misc]
         self.problems: list[str] = []
         """What went wrong with single files."""
 
+    @guarded
     def add_new_download(self, _: Any, description: str, total_to_download: float) -> int:
         self._labels.append(description)
         self._sizes.append(total_to_download)
         self._done.append(0.0)
         return len(self._labels) - 1
 
+    @guarded
     def progress(self, number: int, total_to_download: float, downloaded: float) -> int:
         self._sizes[number], self._done[number] = total_to_download, downloaded
         total = max(self._total, sum(self._sizes), 1.0)
         self._link.progress(min(100.0, 100 * sum(self._done) / total), self._labels[number])
         return int(DownloadCallbacks.OK)
 
+    @guarded
     def end(self, number: int, status: Any, msg: str) -> int:
         if msg and status == DownloadCallbacks.TransferStatus_ERROR:
             problem = f"{self._labels[number]}: {' '.join(msg.split())}"
             log(problem)
             self.problems.append(problem)
         return int(DownloadCallbacks.OK)
-
-
-class SafeKeys(RepoCallbacks):  # type: ignore[misc]
-    """A key that the repository names is imported, as `dnf -y` does, unless it would come in clear over the network."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refused: list[str] = []
-
-    def repokey_import(self, key: Any) -> bool:
-        url = key.get_url()
-        safe = url.startswith(("file:", "/", "https:"))
-        if not safe:
-            self.refused.append(f"its key would come unprotected from {url}")
-        return bool(safe)
 
 
 class Following(TransactionCallbacks):  # type: ignore[misc]
@@ -74,9 +84,11 @@ class Following(TransactionCallbacks):  # type: ignore[misc]
         self._label = ""
         self._step, self._steps = 0, 1
 
+    @guarded
     def before_begin(self, total: int) -> None:
         self.begun = True
 
+    @guarded
     def elem_progress(self, item: Any, amount: int, total: int) -> None:
         self._step, self._steps = amount, total or 1
         action = transaction_item_action_to_string(item.get_action())
@@ -84,9 +96,11 @@ class Following(TransactionCallbacks):  # type: ignore[misc]
         log(self._label)
         self._tell(0, 1)
 
+    @guarded
     def install_progress(self, item: Any, amount: int, total: int) -> None:
         self._tell(amount, total)
 
+    @guarded
     def uninstall_progress(self, item: Any, amount: int, total: int) -> None:
         self._tell(amount, total)
 
@@ -96,12 +110,14 @@ class Following(TransactionCallbacks):  # type: ignore[misc]
 
     # --- failures ---
 
+    @guarded
     def script_stop(self, item: Any, nevra: Any, kind: Any, code: int) -> None:
         """Comes after `script_error` too, which is not called where rpm holds the failure for bearable (%post)."""
         said = self._said()
         if code:
             self._fail(nevra.get_name(), f"its {_script(kind)} script failed", said)
 
+    @guarded
     def unpack_error(self, item: Any) -> None:
         package = item.get_package()
         self._fail(package.get_name(), f"could not be unpacked: {package.get_nevra()}", [])
