@@ -6,7 +6,17 @@ from typing import Any
 
 from msgspec import Raw
 
-from pulp.client.views import ABSENT, Change, HistoryEvent, PackagesResult, View, read
+from pulp.client.views import (
+    ABSENT,
+    Change,
+    HistoryEvent,
+    HistoryType,
+    PackagesResult,
+    Restart,
+    View,
+    read,
+)
+from pulp.common.times import format_duration
 
 _SHOWN = 3
 
@@ -36,6 +46,8 @@ def summary(event: HistoryEvent) -> str:
     details = read(event.details, _Details)
     if details is None:
         return ""
+    if event.type == HistoryType.REBOOTED.value:
+        return _restart(event)
     if isinstance(details.packages, list):
         return packages(event)
     if isinstance(details.packages, int):
@@ -45,6 +57,14 @@ def summary(event: HistoryEvent) -> str:
     if details.answer is not None:
         return _late(details.answer)
     return "the installed packages changed" if details.to else ""
+
+
+def _restart(event: HistoryEvent) -> str:
+    restart = read(event.details, Restart)
+    if restart is None or not restart.took:
+        return "the host was started anew"
+    reasons = f" ({', '.join(restart.reasons[:_SHOWN])})" if restart.reasons else ""
+    return f"back after {format_duration(restart.took)}{reasons}"
 
 
 def _late(answer: _Answer) -> str:

@@ -12,14 +12,18 @@ from pulp.client.views import (
     GroupsResult,
     Package,
     PackagesResult,
+    Restart,
+    RestartResult,
     Task,
     Update,
     UpdatesResult,
     View,
     read,
 )
+from pulp.common.times import SECOND, format_duration
 
 _ABSENT = "absent"
+_NAMED = 5
 _AS_IT_SHOULD = ("done", "planned", "")
 
 
@@ -31,7 +35,7 @@ def ending(task: Task) -> list[str]:
     if task.error is None:
         return lines
     lines.append(f"  {clean(task.error.message)} [{clean(task.error.code)}]")
-    done = read(task.error.details, PackagesResult)
+    done = read(task.error.details, PackagesResult) or read(task.result, PackagesResult)
     if done is not None and done.changes:
         lines += ["What was done:", *_result_lines(done)]
     if done is not None and not done.changed:
@@ -59,6 +63,8 @@ def _success(task: Task) -> list[str]:
     if (told := read(task.result, GroupsResult)) is not None:
         remark = "" if told.groups else ", there are none"
         return [_headline(task) + remark, *_group_lines(told)]
+    if (decided := read(task.result, RestartResult)) is not None:
+        return [_headline(task), *_restart_lines(decided)]
     result = read(task.result, PackagesResult)
     if result is None:
         return [_headline(task)]
@@ -103,9 +109,31 @@ def _result_lines(result: PackagesResult) -> list[str]:
     lines += [f"  script failed: {clean(name)}" for name in result.scripts_failed]
     if result.repaired:
         lines.append("  The package database was repaired first.")
-    if result.reboot_needed:
-        lines.append("  The host needs a reboot.")
+    if result.restart is not None:
+        lines.append(_back(result.restart))
+    elif result.reboot_needed:
+        reasons = f" for {name_list(result.reboot_reasons)}" if result.reboot_reasons else ""
+        lines.append(f"  The host needs a reboot{reasons}.")
     return lines
+
+
+def _restart_lines(decided: RestartResult) -> list[str]:
+    if decided.restart is not None:
+        return [_back(decided.restart)]
+    return ["  No restart is needed."]
+
+
+def _back(restart: Restart) -> str:
+    reasons = f" It was needed for {name_list(restart.reasons)}." if restart.reasons else ""
+    after = format_duration(max(restart.took, SECOND))
+    return f"  The host was restarted and is back after {after}.{reasons}"
+
+
+def name_list(names: list[str]) -> str:
+    """Some of them, if they are many."""
+    shown = ", ".join(clean(name) for name in names[:_NAMED])
+    more = len(names) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _update_lines(found: UpdatesResult) -> list[str]:

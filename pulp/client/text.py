@@ -19,6 +19,7 @@ _WAITS = {
     "window": "with the agent, waits for its window{until}",
     "agent": "with the agent, which is about to begin{limit}",
     "lane": "with the agent, waits for other work on the host{by} to end",
+    "reboot": "the host restarts; waits until it is back{limit}",
     "unsupported-version": "cannot be run by this version of the server and waits for its upgrade{limit}",
 }
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pulp.client import views
-from pulp.client.commands import actions, package_work
+from pulp.client.commands import actions, package_work, reboot
 from pulp.client.commands import options as o
 from pulp.client.errors import BadUsage
 from pulp.client.history import summary
@@ -198,6 +198,7 @@ def _of_what_it_holds(client: RestClient, consumer_id: str) -> str:
 
 actions.register(app)
 package_work.register(app)
+reboot.register(app)
 
 
 def _presence(consumer: Consumer) -> str:

@@ -31,6 +31,7 @@ from pulp.server.api.paging import listed
 from pulp.server.api.planning import Faults, specs_of
 from pulp.server.api.ports import AgentProfile, Authority, Links, Plans, Queue
 from pulp.server.api.registration import Registrar
+from pulp.server.api.restarts import Restarts
 from pulp.server.api.types import (
     ActionBody,
     ConsumerView,
@@ -77,6 +78,7 @@ class ConsumerApi:
         self._registrar = Registrar(store, clock, authority, links, profile)
         self._actions = Actions(store, clock, queue)
         self.work = PackageWork(self._actions)
+        self.restarts = Restarts(self._actions)
         self._pings = BoundedSemaphore(PINGS)
 
     def register(self, body: RegisterBody) -> RegisteredView:

@@ -18,6 +18,7 @@ from pulp.rmi.interfaces import (
 )
 from pulp.server.api.package_groups import FindGroups, InstallGroups, RemoveGroups
 from pulp.server.api.package_tasks import ConsumerTask, PackagesChanged, PackageTask
+from pulp.server.api.restart_tasks import RestartHost
 from pulp.server.domain.consumer import StoredProfile
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.profiles import keep_profile
@@ -155,5 +156,6 @@ TASK_CLASSES: tuple[type[Task], ...] = (
     FindUpdates,
     FindGroups,
     RefreshProfile,
+    RestartHost,
 )
 """For bootstrap, which hands them to tasking.task.TaskKinds."""

@@ -238,6 +238,7 @@ class Applying:
                 phase=REBOOTING,
                 answer=msgspec.json.encode(final),
                 finished_at=None,
+                progress=None,
                 deadline=now + awaited.back_within,
             )
             return True

@@ -26,6 +26,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     actions.InstallGroup,
     actions.RemoveGroup,
     actions.Groups,
+    actions.Reboot,
     tasks.TaskCancel,
     tasks.TaskRetry,
     consumers.ConsumerPing,

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
+from pulp.server.api.restarts import RebootBody
 from pulp.server.api.types import (
     ActionBody,
     PackagesActionBody,
@@ -101,6 +102,14 @@ class Groups(Controller):
     @_action("Find out which package groups there are", GroupsBody)
     def POST(self, call: Call, consumer_id: str) -> TaskView:
         return self.api.consumers.work.groups(call.who, consumer_id, call.body, key=call.key)
+
+
+class Reboot(Controller):
+    path = f"{_ACTIONS}/reboot"
+
+    @_action("Restart the host; the task is over when it is back", RebootBody)
+    def POST(self, call: Call, consumer_id: str) -> TaskView:
+        return self.api.consumers.restarts.reboot(call.who, consumer_id, call.body, key=call.key)
 
 
 class Updates(Controller):
