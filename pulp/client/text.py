@@ -16,7 +16,7 @@ _WAITS = {
     "agent-offline": "waits for the agent, which is not connected since {since}{limit}",
     "agent-busy": "waits until the agent has taken earlier work{limit}",
     "agent-accept": "sent to the agent, which has not accepted it yet{limit}",
-    "window": "with the agent, waits for its window{until}",
+    "window": "with the agent, waits for its window{named}{until}",
     "agent": "with the agent, which is about to begin{limit}",
     "lane": "with the agent, waits for other work on the host{by} to end",
     "reboot": "the host restarts; waits until it is back{limit}",
@@ -54,12 +54,23 @@ def waiting_for(reason: WaitingFor, zone: tzinfo) -> str:
         return f"waits for: {clean(reason.code)}"
     moment = when(reason.until, zone)
     words = form.format(
+        named=f" {_names(reason.windows)}" if reason.windows else "",
         by=f" (task {clean(reason.by)})" if reason.by else "",
         since=when(reason.since, zone),
         until=f" at {moment}" if reason.until else "",
         limit=f" (given up at {moment})" if reason.until else "",
     )
-    return words + _clock(reason.clock_offset or 0)
+    return words + _frozen(reason, zone) + _clock(reason.clock_offset or 0)
+
+
+def _frozen(reason: WaitingFor, zone: tzinfo) -> str:
+    if not reason.freezes:
+        return ""
+    return f"; frozen by {_names(reason.freezes)} until {when(reason.frozen_until, zone)}"
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(clean(name) for name in names)
 
 
 def _clock(offset: int) -> str:

@@ -142,6 +142,9 @@ class WaitingFor(View, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     by: str | None = None
+    windows: list[str] = []
+    freezes: list[str] = []
+    frozen_until: datetime | None = None
     clock_offset: int | None = None
 
 

@@ -13,6 +13,7 @@ from pulp.server.api.access import require
 from pulp.server.api.actions import Actions, check_override, found
 from pulp.server.api.errors import NotFound, TaskIsFinal, TaskIsOpen, Unsupported
 from pulp.server.api.idempotency import Once
+from pulp.server.api.keeping import with_names
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.paging import listed
 from pulp.server.api.planning import Asked, Faults, asked_again_of
@@ -133,7 +134,17 @@ class TaskApi:
         if waits is not None and waits.code == "lane" and consumer_id is not None:
             by = before(record, uow.tasks.open_of(consumer_id))
             waits = msgspec.structs.replace(waits, by=by)
+        if waits is not None and waits.code == "window":
+            waits = self._with_names(uow, record, waits)
         return task_view(record, waits)
+
+    def _with_names(
+        self, uow: UnitOfWork, record: TaskRecord, waits: WaitingForView
+    ) -> WaitingForView:
+        consumer = uow.consumers.get(record.consumer_id or "")
+        if consumer is None:
+            return waits
+        return with_names(waits, record, consumer, uow.windows.of(consumer), self._clock.now())
 
     def _waiting_for(self, record: TaskRecord, consumers: _Consumers) -> WaitingForView | None:
         if not record.state.final and not self._kinds.runs(record):

@@ -374,14 +374,18 @@ class OverrideView(View, frozen=True, kw_only=True):
 class WaitingForView(View, frozen=True, kw_only=True):
     """code: start-time, queue, agent-offline, agent-busy, agent-accept, window, lane, agent, unsupported-version.
 
-    `by`: the task whose call is before it in the host's lane, where one task is asked for. `clock_offset`: of a held task, whose
-    host's own clock decides: ms that it was ahead of the server's at the last hello.
+    Where one task is asked for, `by` is the task whose call is before it in the host's lane, `windows` are those that open for
+    it at `until`, and `freezes` those that are on until `frozen_until`. `clock_offset`: of a held task, whose host's own clock
+    decides: ms that it was ahead of the server's at the last hello.
     """
 
     code: str
     since: datetime
     until: datetime | None
     by: str | None = None
+    windows: list[str] = msgspec.field(default_factory=list)
+    freezes: list[str] = msgspec.field(default_factory=list)
+    frozen_until: datetime | None = None
     clock_offset: int | None = None
 
 
@@ -420,6 +424,8 @@ class TaskView(View, frozen=True, kw_only=True):
 
 
 class HistoryEventView(View, frozen=True, kw_only=True):
+    """abridged: a list leaves the log of package tools out of the details; the entry by itself has it."""
+
     id: str
     consumer_id: str
     type: HistoryTypeName
@@ -427,6 +433,7 @@ class HistoryEventView(View, frozen=True, kw_only=True):
     originator: str
     task_id: str | None
     details: Raw
+    abridged: bool = False
 
 
 class UserView(View, frozen=True, kw_only=True):

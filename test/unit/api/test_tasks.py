@@ -355,8 +355,9 @@ def test_history_says_how_far_work_ran_over_and_that_it_overrode_the_hosts_windo
     succeed(rest, install(rest), DONE)
     late = msgspec.structs.replace(DONE, overrun=90_000, override_used=True)
     succeed(rest, install(rest), late)
-    second, first = rest.history.list(VIEWER, "web1").items[:2]
+    used, second, first = rest.history.list(VIEWER, "web1").items[:3]
     told = msgspec.json.decode(second.details)
+    assert (used.type, used.task_id) == ("override_used", second.task_id)
     assert (told["overrun"], told["override_used"]) == (90_000, True)
     assert {"overrun", "override_used"}.isdisjoint(msgspec.json.decode(first.details))
 

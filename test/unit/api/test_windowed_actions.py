@@ -24,7 +24,7 @@ from pulp.server.api.types import (
     WindowBody,
 )
 from pulp.server.db.base import TaskFilter
-from pulp.server.domain.task import TaskError, TaskOverride, TaskRecord
+from pulp.server.domain.task import TaskError, TaskOverride, TaskRecord, TaskState
 from pulp.server.domain.user import Principal
 from pulp.server.domain.window import NamedWindow, WindowRole
 from pulp.server.tasking.opening import CARRIED_FOR
@@ -329,3 +329,53 @@ def test_a_retry_repeats_no_override(rest: Rest) -> None:
     with pytest.raises(OutsideWindows):
         again(rest, first)
     assert again(rest, first, override=OverrideBody(reason="still")).override is not None
+
+
+# --- why it waits ---
+
+
+def held(rest: Rest, **body: Any) -> TaskRecord:
+    record = planned(rest, **body)
+    over = {"state": TaskState.HELD, "phase": "", "accepted_at": NOON}
+    starts = record.window.begin if record.window else OPENS
+    return rest.change_task(record.id, starts=starts, **over)
+
+
+def test_a_held_task_names_the_window_it_waits_for(rest: Rest) -> None:
+    waits = rest.tasks.show(VIEWER, held(rest, window="next").id).waiting_for
+    assert waits is not None
+    assert (waits.code, waits.until, waits.windows) == ("window", to_datetime(OPENS), ["nights"])
+    assert (waits.freezes, waits.frozen_until) == ([], None)
+
+
+def test_a_held_task_names_the_freeze_that_keeps_its_window_shut(rest: Rest) -> None:
+    freeze(rest, "xmas", 0, DAY)
+    waits = rest.tasks.show(VIEWER, held(rest, window="nights").id).waiting_for
+    assert waits is not None
+    assert (waits.until, waits.windows) == (to_datetime(OPENS + DAY), ["nights"])
+    assert (waits.freezes, waits.frozen_until) == (["xmas"], at(DAY))
+    window = WindowBody(begin=at(0), end=at(2 * DAY))
+    waits = rest.tasks.show(VIEWER, held(rest, window=window).id).waiting_for
+    assert waits is not None
+    assert (waits.windows, waits.freezes) == ([], ["xmas"])
+
+
+def test_work_that_the_hosts_own_windows_hold_back_names_them(rest: Rest) -> None:
+    """Taken before they were enforced."""
+    record = held(rest)
+    rest.change("web1", enforced=True)
+    waits = rest.tasks.show(VIEWER, record.id).waiting_for
+    assert waits is not None
+    assert (waits.code, waits.windows) == ("window", ["nights"])
+
+
+def test_a_zone_that_cannot_be_read_is_no_reason_to_say_nothing(rest: Rest) -> None:
+    span = Recurring(
+        name="theirs", rrule="FREQ=DAILY", dtstart="2026-12-01T22:00", zone="host", duration="4h"
+    )
+    store_window(rest, span, WindowRole.WINDOW, "web1")
+    record = held(rest, window="theirs")
+    rest.change("web1", agent=agent_info(timezone="Mars/Base"))
+    waits = rest.tasks.show(VIEWER, record.id).waiting_for
+    assert waits is not None
+    assert (waits.code, waits.windows) == ("window", [])

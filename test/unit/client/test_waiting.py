@@ -346,6 +346,16 @@ def test_what_it_waits_for_is_said(stage: Stage, waiting_for: str, words: str) -
             {"code": "lane", "by": TASK_ID},
             f"waits for other work on the host (task {TASK_ID}) to end",
         ),
+        ({"code": "window", "windows": ["days", "nights"]}, "waits for its window days, nights"),
+        (
+            {
+                "code": "window",
+                "windows": ["nights"],
+                "freezes": ["xmas"],
+                "frozen_until": "2026-12-27T23:00:00Z",
+            },
+            "its window nights; frozen by xmas until 2026-12-28 00:00:00 CET",
+        ),
         ({"code": "window", "clock_offset": 180_500}, "; the host's clock is 3m ahead"),
         ({"code": "window", "clock_offset": -900_000}, "; the host's clock is 15m behind"),
     ],
