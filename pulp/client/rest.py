@@ -59,6 +59,10 @@ class RestClient(WindowCalls):
         path = f"/consumers/{part(consumer_id)}/history"
         return self._list(path, views.HistoryEvent, params, limit=limit)
 
+    def history_entry(self, consumer_id: str, entry: str) -> Answer[views.HistoryEvent]:
+        path = f"/consumers/{part(consumer_id)}/history/{part(entry)}"
+        return self._get(path, views.HistoryEvent)
+
     def act(self, consumer_id: str, action: str, body: Body) -> Answer[views.Task]:
         """Ask for an action. A lost answer is asked for again under the same key, so that it makes one task only."""
         return self._make(f"/consumers/{part(consumer_id)}/actions/{action}", body, views.Task)

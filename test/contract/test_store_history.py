@@ -155,3 +155,11 @@ def test_knows(store: Store):
     add(store, event(consumer_id="gone"))
     assert store.read(lambda uow: uow.history.knows("gone"))
     assert not store.read(lambda uow: uow.history.knows("web1"))
+
+
+def test_one_event_is_read_by_its_consumer_and_id(store: Store):
+    add(store, event(details=b'{"log":"x"}'), event(consumer_id="web2"))
+    [mine], [other] = page(store).items, page(store, "web2").items
+    assert store.read(lambda uow: uow.history.get("web1", mine.id)) == mine
+    assert store.read(lambda uow: uow.history.get("web1", other.id)) is None
+    assert store.read(lambda uow: uow.history.get("web1", 10**15)) is None

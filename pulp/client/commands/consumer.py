@@ -9,6 +9,7 @@ import typer
 
 from pulp.client import views
 from pulp.client.commands import actions, package_work, reboot
+from pulp.client.commands import entry as entries
 from pulp.client.commands import options as o
 from pulp.client.errors import BadUsage
 from pulp.client.history import summary
@@ -118,10 +119,21 @@ def history(
     ] = None,
     oldest_first: Annotated[bool, typer.Option("--oldest-first")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    entry: Annotated[
+        str | None,
+        typer.Option("--show", metavar="ENTRY", help="One entry of the list, with its log."),
+    ] = None,
     json: o.Json = False,
 ) -> None:
     """What really happened on a host, the newest first."""
     runtime: Runtime = ctx.obj
+    if entry is not None:
+        if type_ or since or until or oldest_first:
+            raise BadUsage(
+                "--show is for one entry: leave --type, --from, --to and --oldest-first out"
+            )
+        entries.show(runtime, consumer, entry, json=json)
+        return
     zone = runtime.zone()
     params = {
         "type": type_.value if type_ else None,
@@ -132,6 +144,7 @@ def history(
 
     def row(event: views.HistoryEvent) -> tuple[str, ...]:
         return (
+            event.id,
             when(event.at, zone),
             event.type,
             event.originator,
@@ -139,7 +152,7 @@ def history(
             summary(event),
         )
 
-    columns = ("TIME", "TYPE", "BY", "TASK", "WHAT")
+    columns = ("ENTRY", "TIME", "TYPE", "BY", "TASK", "WHAT")
     with runtime.client() as client:
         events = client.history(consumer, params, limit=limit)
         runtime.output(json=json).many(events, columns, row)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast, overload
 
+import msgspec
 from msgspec import Raw
 
 from pulp.common.times import format_duration, to_datetime
 from pulp.common.windows import Window
+from pulp.server.api.abridging import without_log
 from pulp.server.api.types import (
     AgentView,
     ConsumerView,
@@ -144,6 +146,12 @@ def profile_view(profile: StoredProfile) -> ProfileView:
         at=to_datetime(profile.at),
         packages=Raw(profile.packages),
     )
+
+
+def history_item(event: HistoryEvent) -> HistoryEventView:
+    """In a list."""
+    details, abridged = without_log(event.details)
+    return msgspec.structs.replace(history_view(event), details=Raw(details), abridged=abridged)
 
 
 def history_view(event: HistoryEvent) -> HistoryEventView:

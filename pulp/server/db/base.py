@@ -151,6 +151,9 @@ class TaskRepository(Protocol):
         """Delete at most `limit` tasks that ended before this moment; how many."""
 
 
+PAGE_BYTES = 1024 * 1024
+
+
 class HistoryRepository(Protocol):
     def add(self, event: HistoryEvent) -> bool:
         """Append; False when this (task_id, type) was there already (nothing is written then)."""
@@ -166,7 +169,10 @@ class HistoryRepository(Protocol):
         after: str | None = None,
         limit: int = 100,
     ) -> Page[HistoryEvent]:
-        """`begin` and `end` are inclusive (ms)."""
+        """`begin` and `end` are inclusive (ms). A page ends before it holds more than PAGE_BYTES of details, but has one event
+        always."""
+
+    def get(self, consumer_id: str, event_id: int) -> HistoryEvent | None: ...
 
     def of_task(self, task_id: str) -> list[HistoryEvent]: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from pulp.server.db.base import Page
+from pulp.server.db.base import PAGE_BYTES, Page
 from pulp.server.db.sqlite import cursors
 from pulp.server.db.sqlite.connection import Connection, Row
 from pulp.server.domain.history import HistoryEvent, HistoryType
@@ -13,7 +13,8 @@ from pulp.server.domain.history import HistoryEvent, HistoryType
 _TYPE_OF = {type_.value: type_ for type_ in HistoryType}
 _TEXT_OF = {type_: type_.value for type_ in HistoryType}
 
-_SELECT = "SELECT consumer_id, type, at, originator, task_id, details, id FROM history"
+_COLUMNS = "SELECT consumer_id, type, at, originator, task_id, details, id"
+_SELECT = f"{_COLUMNS} FROM history"
 INSERT = """INSERT INTO history (consumer_id, type, at, originator, task_id, details) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (task_id, type) WHERE task_id IS NOT NULL DO NOTHING"""
 OF_TASK = f"{_SELECT} WHERE task_id = ? ORDER BY id"
@@ -22,10 +23,9 @@ KNOWS = "SELECT 1 FROM history WHERE consumer_id = ? LIMIT 1"
 PURGE = """DELETE FROM history WHERE id IN
     (SELECT id FROM history INDEXED BY history_at WHERE at < ? ORDER BY at LIMIT ?)"""
 
-_CURSOR = "history"
+GET = f"{_SELECT} WHERE id = ? AND consumer_id = ?"
 
-PAGE_BYTES = 1024 * 1024
-"""Of details: a page ends before it gets larger, and the next one goes on."""
+_CURSOR = "history"
 
 
 class SqliteHistory:
@@ -65,17 +65,20 @@ class SqliteHistory:
             conditions.append(f"type IN ({', '.join('?' * len(types))})")
         bounds, numbers = _bounds(begin, end, after, newest_first)
         direction = "DESC" if newest_first else "ASC"
-        sql = (
-            f"{_SELECT} WHERE {' AND '.join(conditions + bounds)} "
+        tail = (
+            f"FROM history WHERE {' AND '.join(conditions + bounds)} "
             f"ORDER BY at {direction}, id {direction} LIMIT ?"
         )
-        rows = self._db.rows(sql, (*values, *numbers, limit + 1))
+        sizes = self._db.rows(f"SELECT length(details) {tail}", (*values, *numbers, limit + 1))
+        fitting = min(limit, _fitting(sizes))
+        rows = self._db.rows(f"{_COLUMNS} {tail}", (*values, *numbers, fitting))
         found = [_event(row) for row in rows]
-        return cursors.page(
-            found,
-            min(limit, _fitting(found)),
-            lambda last: cursors.encode(_CURSOR, last.at, last.id),
-        )
+        after_it = len(sizes) > fitting
+        return Page(found, cursor(found[-1].at, found[-1].id) if after_it else None)
+
+    def get(self, consumer_id: str, event_id: int) -> HistoryEvent | None:
+        row = self._db.row(GET, (event_id, consumer_id))
+        return None if row is None else _event(row)
 
     def of_task(self, task_id: str) -> list[HistoryEvent]:
         return [_event(row) for row in self._db.rows(OF_TASK, (task_id,))]
@@ -84,10 +87,15 @@ class SqliteHistory:
         return self._db.row(KNOWS, (consumer_id,)) is not None
 
 
-def _fitting(events: Sequence[HistoryEvent]) -> int:
-    """How many of them a page of this many bytes holds; one always."""
-    sizes = accumulate(len(event.details) for event in events)
-    return max(1, sum(1 for size in sizes if size <= PAGE_BYTES))
+def cursor(at: int, event_id: int) -> str:
+    """What follows this event."""
+    return cursors.encode(_CURSOR, at, event_id)
+
+
+def _fitting(sizes: Sequence[Row]) -> int:
+    """How many events of these sizes a page holds; one always. SQLite tells a size without reading what is so large."""
+    together = accumulate(size for (size,) in sizes)
+    return max(1, sum(1 for size in together if size <= PAGE_BYTES))
 
 
 def _bounds(

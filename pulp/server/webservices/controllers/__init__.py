@@ -30,6 +30,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     tasks.TaskCancel,
     tasks.TaskRetry,
     consumers.ConsumerPing,
+    consumers.ConsumerHistoryEntry,
     consumers.ConsumerProfile,
     packages.Packages,
     packages.Package,

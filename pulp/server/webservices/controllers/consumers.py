@@ -111,7 +111,7 @@ class ConsumerHistory(Controller):
 
     @route(
         "GET",
-        "What really happened on a consumer, also on one that is no longer registered",
+        "What really happened on a consumer, also on one that is no longer registered; without logs",
         role=Role.VIEWER,
         query=HistoryQuery,
         answer=ListView[HistoryEventView],
@@ -128,3 +128,16 @@ class ConsumerHistory(Controller):
             after=query.after,
             limit=query.limit,
         )
+
+
+class ConsumerHistoryEntry(Controller):
+    path = f"{BASE}/consumers/{{id}}/history/{{entry}}"
+
+    @route(
+        "GET",
+        "One entry of a consumer's history, with its log",
+        role=Role.VIEWER,
+        answer=HistoryEventView,
+    )
+    def GET(self, call: Call, consumer_id: str, entry: str) -> HistoryEventView:
+        return self.api.history.show(call.who, consumer_id, entry)
