@@ -132,18 +132,21 @@ def run(*command: str, home: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """`packages`: `name-version-release` of noarch packages."""
+    """`packages`: `name-version-release` of noarch packages; `cves`: ids of what it is about."""
 
     id: str
     kind: str
     packages: Sequence[str]
+    cves: Sequence[str] = ()
 
     def xml(self) -> str:
         listed = "".join(_advised(nvr) for nvr in self.packages)
+        about = "".join(f'<reference href="x" id="{cve}" type="cve"/>' for cve in self.cves)
         return (
             f'<update from="pulp@example.org" status="final" type="{self.kind}" version="1">'
             f'<id>{self.id}</id><title>{self.id}</title><issued date="2026-01-02 03:04:05"/>'
             f"<severity>Important</severity><description>A fix.</description>"
+            f"<references>{about}</references>"
             f'<pkglist><collection short="demo"><name>demo</name>{listed}</collection></pkglist></update>'
         )
 
@@ -273,7 +276,12 @@ def demo_packages() -> list[Package]:
 
 
 DEMO_ADVISORIES = (
-    Advisory("DEMO-2026:1", "security", ("demo-1.0+sec1-1", "demolib-1.0+sec1-1")),
+    Advisory(
+        "DEMO-2026:1",
+        "security",
+        ("demo-1.0+sec1-1", "demolib-1.0+sec1-1"),
+        cves=("CVE-2026-0001", "CVE-2026-0002"),
+    ),
     Advisory("DEMO-2026:2", "enhancement", ("demo-1.1-1", "demolib-2.0-1")),
 )
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pulp.rmi.messages import InstalledPackages
 from pulp.rmi.reports import GroupsArgs, GroupsResult, UpdatesArgs, UpdatesResult
@@ -40,6 +40,16 @@ PackageArch = Annotated[
 ]
 
 
+AdvisoryId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]*$(?!\n)",
+        max_length=100,
+        description="an advisory's id such as RHSA-2026:1234, or a CVE's such as CVE-2026-1234",
+    ),
+]
+
+
 class PackageSpec(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
@@ -60,6 +70,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     config_files: Literal["keep", "new"] = "keep"
     recommends: Literal["os", "no"] = "os"
     autoremove: bool = False
+    minimal: bool = False
     reboot: Literal["never", "if_needed", "always"] = "never"
 
 
@@ -73,7 +84,11 @@ class PackagesArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class UpdateAllArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`security_only` or `advisories`, or neither. `advisories`: only what these mend. Where there are none it is not sent: an
+    agent of 0.1.0 refuses the field."""
+
     security_only: bool = False
+    advisories: Annotated[list[AdvisoryId], Meta(max_length=100)] | UnsetType = UNSET
     policy: Policy = DEFAULT_POLICY
     dry_run: bool = False
 
@@ -100,7 +115,8 @@ Outcome = Literal["planned", "done", "failed", "incomplete", "not-done", "unplan
 
 
 class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One package's change, dependencies too; `from`/`to` are None where it was or is absent."""
+    """One package's change, dependencies too; `from`/`to` are None where it was or is absent. `advisories`: the ids of those
+    that an upgrade brings, where the package system has any."""
 
     name: str
     arch: str = ""
@@ -110,6 +126,7 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
     requested: bool = False
     automatic: bool = False
     security: bool = False
+    advisories: list[str] = []
     repo: str = ""
     outcome: Outcome = "planned"
     error: str = ""
@@ -281,9 +298,19 @@ class Packages(Generic[R]):
         return self._invoke(REMOVE, args)
 
     def update_all(
-        self, *, security_only: bool = False, policy: Policy = DEFAULT_POLICY, dry_run: bool = False
+        self,
+        *,
+        security_only: bool = False,
+        advisories: Sequence[str] = (),
+        policy: Policy = DEFAULT_POLICY,
+        dry_run: bool = False,
     ) -> R:
-        args = UpdateAllArgs(security_only=security_only, policy=policy, dry_run=dry_run)
+        args = UpdateAllArgs(
+            security_only=security_only,
+            advisories=list(advisories) or UNSET,
+            policy=policy,
+            dry_run=dry_run,
+        )
         return self._invoke(UPDATE_ALL, args)
 
     def install_group(

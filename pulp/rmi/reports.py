@@ -15,7 +15,8 @@ class Update(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One installed package of which there is a newer version.
 
     `to` is empty where the package system does not tell which. `security`: a newer version mends security, and `fix` is that
-    version. `kept_back`: why an update of everything would leave the package as it is (`held`, `dependency`).
+    version. `advisories`: the ids of those that the update brings. `kept_back`: why an update of everything would leave the
+    package as it is (`held`, `dependency`).
     """
 
     name: str
@@ -25,12 +26,26 @@ class Update(Struct, frozen=True, kw_only=True, omit_defaults=True):
     repo: str = ""
     security: bool = False
     fix: str = ""
+    advisories: list[str] = []
     kept_back: str = ""
 
 
+class Advisory(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`kind`: security, bugfix, enhancement, newpackage or whatever else a repository calls it; `severity` in its words."""
+
+    id: str
+    kind: str = ""
+    severity: str = ""
+    title: str = ""
+    cves: list[str] = []
+
+
 class UpdatesResult(Struct, frozen=True, kw_only=True):
+    """`advisories`: those that any of the updates brings, where the package system has them."""
+
     backend: str
     updates: list[Update]
+    advisories: list[Advisory] = []
 
 
 class GroupsArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -27,6 +27,10 @@ ENFORCED_WINDOWS = "enforced-windows"
 """`keep` is understood: outside the host's own calendar nothing changes the host, whoever asks."""
 OVERRIDE = "override"
 """`request.override` lets one call change an enforced host outside its calendar; the result tells if it did."""
+ADVISORIES = "advisories"
+"""`advisories` of `Packages.update_all`."""
+POLICY_MINIMAL = "policy-minimal"
+"""`policy.minimal`: an update goes no further than to the newest version that an advisory names."""
 POLICY_REBOOT = "policy-reboot"
 """`policy.reboot`: package work that is followed by a restart of the host."""
 
@@ -37,6 +41,7 @@ FEATURES = frozenset(
     {
         *(WINDOW, CANCEL, QUERY, REPLAN, GZIP),
         *(WINDOW_RULE, ENFORCED_WINDOWS, OVERRIDE, POLICY_REBOOT, PROFILE_HASH),
+        *(ADVISORIES, POLICY_MINIMAL),
     }
 )
 """What this release has, at both ends; `hello.features` and `welcome.features`."""
@@ -50,6 +55,8 @@ SINCE: Mapping[str, str] = {
     WINDOW_RULE: "0.2.0",
     ENFORCED_WINDOWS: "0.2.0",
     OVERRIDE: "0.2.0",
+    ADVISORIES: "0.2.0",
+    POLICY_MINIMAL: "0.2.0",
     POLICY_REBOOT: "0.2.0",
     PROFILE_HASH: "0.2.0",
     "Packages.install 1": "0.1.0",
@@ -92,7 +99,12 @@ def needs_of_args(args: object) -> list[str]:
     """What an agent must have beside the method for these arguments. An older one would refuse them, but only once it is asked:
     this is for whoever plans the call."""
     policy = getattr(args, "policy", None)
-    return [POLICY_REBOOT] if isinstance(policy, Policy) and policy.reboot != "never" else []
+    needs = [ADVISORIES] if getattr(args, "advisories", None) else []
+    if not isinstance(policy, Policy):
+        return needs
+    if policy.minimal:
+        needs.append(POLICY_MINIMAL)
+    return [*needs, POLICY_REBOOT] if policy.reboot != "never" else needs
 
 
 def missing(needs: Iterable[str], features: Collection[str]) -> list[str]:

@@ -142,9 +142,19 @@ class Host:
         return self.call(interfaces.REMOVE, *packages, **options)
 
     def update_all(
-        self, *, security_only: bool = False, dry_run: bool = False, **policy: Any
+        self,
+        *,
+        security_only: bool = False,
+        advisories: Sequence[str] = (),
+        dry_run: bool = False,
+        **policy: Any,
     ) -> Any:
-        args = UpdateAllArgs(security_only=security_only, dry_run=dry_run, policy=Policy(**policy))
+        args = UpdateAllArgs(
+            security_only=security_only,
+            advisories=list(advisories) or msgspec.UNSET,
+            dry_run=dry_run,
+            policy=Policy(**policy),
+        )
         return self._call(interfaces.UPDATE_ALL, args, self.job())
 
     def install_group(self, *groups: str, **options: Any) -> Any:

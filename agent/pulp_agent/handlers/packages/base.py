@@ -21,7 +21,7 @@ from pulp.rmi.interfaces import (
     PackageSpec,
     Policy,
 )
-from pulp.rmi.reports import Group
+from pulp.rmi.reports import Advisory, Group
 from pulp_agent.handlers.base import HandlerError
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class Ability(Enum):
     """What not every package system has."""
 
     GROUPS = "groups"
+    ADVISORIES = "advisories"
+    MINIMAL = "minimal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What was asked for. `packages` is for the operations on named packages and `groups` for those on groups; UPDATE_ALL alone
-    knows `security_only`."""
+    knows `security_only` and `advisories` (ids of advisories and of CVEs), of which a request has one at most."""
 
     operation: Operation
     packages: tuple[PackageSpec, ...] = ()
@@ -58,6 +60,7 @@ class Request:
     policy: Policy = DEFAULT_POLICY
     dry_run: bool = False
     security_only: bool = False
+    advisories: tuple[str, ...] = ()
 
 
 Key = str
@@ -91,6 +94,8 @@ class Plan:
     kept_back: tuple[KeptBack, ...] = ()
     replaced: frozenset[Key] = frozenset()
     """Removals that need no leave: the packages' makers say that a planned one stands in for them (rpm's Obsoletes)."""
+    advisories: tuple[Advisory, ...] = ()
+    """Those that the changes name."""
     records: bool = False
     """The package system has something to write down even if no package changes: that a group is installed, or no more."""
 

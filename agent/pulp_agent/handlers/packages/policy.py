@@ -49,6 +49,15 @@ def check_arguments(request: Request) -> None:
     versions = [spelled(spec) for spec in request.packages if spec.version]
     if request.operation is Operation.REMOVE and versions:
         raise HandlerError("unsupported", f"a removal takes no version: {name_list(versions)}")
+    if request.security_only and request.advisories:
+        raise HandlerError("unsupported", "security_only and advisories exclude each other")
+    if not request.policy.minimal:
+        return
+    if request.operation not in (Operation.UPDATE, Operation.UPDATE_ALL):
+        raise HandlerError("unsupported", "policy.minimal is for updates only")
+    if versions:
+        message = f"policy.minimal takes no version: {name_list(versions)}"
+        raise HandlerError("unsupported", message)
 
 
 def check_abilities(lacks: Mapping[Ability, str], *wanted: Ability) -> None:
@@ -60,7 +69,12 @@ def check_abilities(lacks: Mapping[Ability, str], *wanted: Ability) -> None:
 
 def abilities(request: Request) -> list[Ability]:
     """What the request asks for that not every package system has."""
-    return [Ability.GROUPS] if request.groups else []
+    asked = {
+        Ability.GROUPS: bool(request.groups),
+        Ability.ADVISORIES: bool(request.advisories),
+        Ability.MINIMAL: request.policy.minimal,
+    }
+    return [ability for ability, wanted in asked.items() if wanted]
 
 
 def check_policy(plan: Plan, request: Request, state: State) -> None:

@@ -29,7 +29,12 @@ def available(backend: Backend, run: Run, *, refresh: bool) -> UpdatesResult:
         plain, lifted, fixes = (
             backend.plan(request, state, run) for request in (_PLAIN, _LIFTED, _FIXES)
         )
-    return UpdatesResult(backend=backend.name, updates=_told(state, plain, lifted, fixes))
+    known = {a.id: a for plan in (plain, lifted, fixes) for a in plan.advisories}
+    return UpdatesResult(
+        backend=backend.name,
+        updates=_told(state, plain, lifted, fixes),
+        advisories=[known[advisory_id] for advisory_id in sorted(known)],
+    )
 
 
 def provide_metadata(backend: Backend, run: Run, *, refresh: bool) -> None:
@@ -63,6 +68,7 @@ def _update(
     package: PackageState, raised: Change | None, mend: Change | None, kept_back: str
 ) -> Update:
     fix = (mend.to or "") if mend else ""
+    carried = raised or mend
     return Update(
         name=package.name,
         arch=package.arch,
@@ -71,5 +77,6 @@ def _update(
         repo=raised.repo if raised else "",
         security=mend is not None,
         fix=fix,
+        advisories=carried.advisories if carried else [],
         kept_back=kept_back,
     )

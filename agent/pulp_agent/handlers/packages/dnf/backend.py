@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from pulp.rmi.interfaces import Change, ConfigFile, KeptBack, PackageSpec
-from pulp.rmi.reports import Group
+from pulp.rmi.reports import Advisory, Group
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.base import (
     Ability,
@@ -24,6 +24,7 @@ from pulp_agent.handlers.packages.base import (
     Request,
     State,
 )
+from pulp_agent.handlers.packages.dnf.lacks import LACKS
 from pulp_agent.handlers.packages.dnf.runner import Runner, failures
 from pulp_agent.handlers.packages.dnf.settings import Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.policy import name_list
@@ -48,12 +49,14 @@ class _Change(Struct, frozen=True):
     replaced: bool
     requested: bool
     from_: str | None = msgspec.field(name="from", default=None)
+    advisories: list[str] = []
 
 
 class _Planned(Struct, frozen=True):
     changes: list[_Change]
     kept_back: list[KeptBack]
     records: bool
+    advisories: list[Advisory] = []
 
 
 class _State(Struct, frozen=True):
@@ -64,10 +67,9 @@ class _State(Struct, frozen=True):
 class DnfBackend:
     """`base.Backend` for RHEL and its like (dnf4) and for Fedora (dnf5). Make a new one for each call, and close it."""
 
-    lacks: Mapping[Ability, str] = {}
-
     def __init__(self, settings: DnfSettings) -> None:
         self.name = "dnf5" if isinstance(settings, Dnf5Settings) else "dnf"
+        self.lacks: Mapping[Ability, str] = LACKS.get(self.name, {})
         self._settings = settings
         self._runner = Runner(settings)
         self._failures: dict[str, str] = {}
@@ -149,6 +151,7 @@ class DnfBackend:
             changes={change.key: _change(change, asked) for change in planned.changes},
             kept_back=tuple(planned.kept_back),
             replaced=frozenset(change.key for change in planned.changes if change.replaced),
+            advisories=tuple(planned.advisories),
             records=planned.records,
         )
 
@@ -197,6 +200,7 @@ def _order(request: Request) -> dict[str, Any]:
             field: getattr(request.policy, field) for field in request.policy.__struct_fields__
         },
         "security_only": request.security_only,
+        "advisories": list(request.advisories),
         "allow_erasing": request.policy.allow_remove,
     }
 
@@ -220,5 +224,6 @@ def _change(told: _Change, asked: frozenset[Key]) -> Change:
         requested=told.requested or told.key in asked,
         automatic=told.automatic,
         security=told.security,
+        advisories=told.advisories,
         repo=told.repo,
     )

@@ -12,7 +12,7 @@ import dnf.exceptions
 import dnf.lock
 import hawkey
 
-from . import config_files, groups, telling
+from . import advisories, config_files, groups, telling
 from .holds import Holds
 from .host import Host
 from .link import Link, log
@@ -75,6 +75,7 @@ class Commands(Orders):
             return {
                 "changes": told,
                 "kept_back": telling.kept_back(planning, planned),
+                "advisories": advisories.told(planning.brought),
                 "records": planning.records,
             }
 

@@ -9,7 +9,7 @@ import dnf.selector
 import dnf.subject
 import hawkey
 
-from . import groups
+from . import advisories, groups
 from .host import Host
 from .refused import Refused
 from .wants import missing, missing_version, spelled
@@ -33,6 +33,9 @@ class Planning:
         """Whether dnf has something to write down about groups, be there packages to change or not."""
         self.members = groups.members(base, order["groups"]) if order["groups"] else set()
         """Names of the packages of the groups that are asked for."""
+        self.chosen = advisories.Chosen(order)
+        self.brought: list[Any] = []
+        """The advisories that the told changes bring."""
         self.removal = order["operation"] in ("remove", "remove_group")
 
     def resolve(self) -> None:
@@ -118,20 +121,36 @@ class Planning:
             self.base.goal.erase(package)
 
     def _mark_updates(self) -> None:
-        if not self.order["security_only"]:
+        unknown = self.chosen.unknown(self.everything)
+        if unknown:
+            message = f"this host's repositories have no advisory on {', '.join(unknown)}"
+            raise Refused("not-found", message, unknown)
+        if not self.chosen:
             self.base.upgrade_all()
             return
         for package in self.fixes(self.base.sack.query()):
             self.base.package_upgrade(package)
 
     def fixes(self, query: Any) -> list[Any]:
-        """The newest version of each package that a security advisory names, or, where the repositories have that no more,
-        the oldest after it."""
+        """The newest version of each package that one of the chosen advisories names, or, where the repositories have that no
+        more, the oldest after it."""
         upgrades = query.upgrades().apply()
-        found = {self.host.key(p): p for p in sorted(upgrades.filter(advisory_type="security"))}
-        for package in sorted(upgrades.filter(advisory_type__eqg="security")):
-            found.setdefault(self.host.key(package), package)
+        found = {self.host.key(package): package for package in sorted(self.chosen.named(upgrades))}
+        for package in sorted(self.chosen.named(upgrades, "__eqg")):
+            if self.host.key(package) not in found and self._is_fix(package):
+                found[self.host.key(package)] = package
         return list(found.values())
+
+    def _is_fix(self, package: Any) -> bool:
+        """Whether what is installed lacks one of the chosen advisories that this version has."""
+        before = self.before(package)
+        return before is not None and any(map(self.chosen.has, advisories.brought(before, package)))
+
+    def before(self, package: Any) -> Optional[Any]:
+        """The newest version that is installed in the place of this one."""
+        key = self.host.key(package)
+        same = self.installed.filter(name=package.name)
+        return max((p for p in same if self.host.key(p) == key), default=None)
 
     def _mark_named(self) -> None:
         problems = {spelled(spec): self._mark_one(spec) for spec in self.order["packages"]}
@@ -148,7 +167,10 @@ class Planning:
             return self._mark_version(spec, version, present, available)
         if not available:
             return "" if present else self._missing(spec)
-        if present:
+        if present and self.chosen:
+            for package in self.fixes(available.union(present)):
+                self.base.package_upgrade(package)
+        elif present:
             # with the installed version beside the others, libsolv does not put the same one in once more
             self.base.goal.upgrade(select=self._select(available.union(present.latest())))
         else:

@@ -6,6 +6,7 @@ from typing import Any
 
 import libdnf.transaction as history
 
+from . import advisories
 from .planning import Planning
 
 _ACTIONS = {
@@ -24,12 +25,11 @@ _AUTOMATIC = (
 
 
 def changes(planning: Planning) -> list[dict[str, Any]]:
-    """One change for each key."""
-    fixes = {str(p) for p in planning.everything.filter(advisory_type__eqg="security").upgrades()}
+    """One change for each key. What they bring is in `planning.brought` afterwards."""
     told: dict[str, dict[str, Any]] = {}
     for item in planning.base.transaction or ():
         if item.action in _ACTIONS:
-            change = _change(planning, item, fixes)
+            change = _change(planning, item)
             known = told.get(change["key"])
             # a package may replace itself in another architecture, and the oldest kernel goes when a new one comes
             if known is None or known["to"] is None:
@@ -37,22 +37,24 @@ def changes(planning: Planning) -> list[dict[str, Any]]:
     return list(told.values())
 
 
-def _change(planning: Planning, item: Any, fixes: set[str]) -> dict[str, Any]:
+def _change(planning: Planning, item: Any) -> dict[str, Any]:
     package, key = item.pkg, planning.host.key(item.pkg)
     action = _ACTIONS[item.action]
     removal = action == "remove"
-    same = planning.installed.filter(name=package.name)
-    before = sorted(p for p in same if planning.host.key(p) == key)
+    before = planning.before(package)
+    brought = advisories.brought(before, package) if before and not removal else []
+    planning.brought.extend(brought)
     garbage = key in planning.garbage or item.reason == history.TransactionItemReason_CLEAN
     return {
         "key": key,
         "name": package.name,
         "arch": package.arch,
         "action": "upgrade" if action == "install" and before else action,
-        "from": before[-1].evr if before else None,
+        "from": before.evr if before else None,
         "to": None if removal else package.evr,
         "automatic": garbage if removal else item.reason in _AUTOMATIC,
-        "security": not removal and str(package) in fixes,
+        "security": any(map(advisories.is_security, brought)),
+        "advisories": sorted({advisory.id for advisory in brought}),
         "repo": "" if removal else package.reponame,
         "requested": package.name in planning.members,
         "replaced": item.action == history.TransactionItemAction_OBSOLETED,
@@ -64,7 +66,7 @@ def kept_back(planning: Planning, planned: set[str]) -> list[dict[str, str]]:
     if planning.order["operation"] != "update_all":
         return []
     hidden, visible = planning.everything, planning.base.sack.query()
-    if planning.order["security_only"]:
+    if planning.chosen:
         of_all, wanted = planning.fixes(hidden), planning.fixes(visible)
     else:
         of_all, wanted = list(hidden.upgrades()), list(visible.upgrades())
