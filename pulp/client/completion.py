@@ -37,6 +37,14 @@ def complete_schedule(ctx: typer.Context, incomplete: str) -> list[str]:
     return _complete(ctx, incomplete, lambda c: (a.value.name for a in c.schedules(limit=_SHOWN)))
 
 
+def complete_window(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Those of the command's own sort: windows or freezes."""
+    role = ctx.parent.info_name if ctx.parent else None
+    return _complete(
+        ctx, incomplete, lambda c: (a.value.name for a in c.windows(role=role, limit=_SHOWN))
+    )
+
+
 def _complete(
     ctx: typer.Context, incomplete: str, names: Callable[[RestClient], Iterable[str]]
 ) -> list[str]:

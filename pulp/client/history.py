@@ -39,6 +39,9 @@ class _Details(View, frozen=True, kw_only=True):
     packages: Any = None
     to: str = ""
     answer: _Answer | None = None
+    bound: str = ""
+    unbound: str = ""
+    enforced: bool | None = None
 
 
 def summary(event: HistoryEvent) -> str:
@@ -56,7 +59,15 @@ def summary(event: HistoryEvent) -> str:
         return f"{details.action} [{details.code}]: {details.message}".strip()
     if details.answer is not None:
         return _late(details.answer)
+    if event.type == HistoryType.WINDOWS_CHANGED.value:
+        return _windows(details)
     return "the installed packages changed" if details.to else ""
+
+
+def _windows(details: _Details) -> str:
+    if details.enforced is not None:
+        return f"its windows are {'' if details.enforced else 'not '}enforced from now on"
+    return f"bound {details.bound}" if details.bound else f"unbound {details.unbound}"
 
 
 def _restart(event: HistoryEvent) -> str:

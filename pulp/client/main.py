@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from pulp import __version__
-from pulp.client.commands import consumer, login, package, schedule, task, token, user
+from pulp.client.commands import consumer, login, package, schedule, task, token, user, window
 from pulp.client.errors import ClientError, ExitCode, RefusedError
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean, clean_lines
@@ -52,6 +52,8 @@ def build() -> typer.Typer:
     app.add_typer(task.app, name="task")
     app.add_typer(package.app, name="package")
     app.add_typer(schedule.app, name="schedule")
+    app.add_typer(window.window_app, name="window")
+    app.add_typer(window.freeze_app, name="freeze")
     app.add_typer(token.app, name="token")
     app.add_typer(user.app, name="user")
     return app

@@ -23,30 +23,30 @@ _HAS_DATE = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]")
 _DURATION = re.compile(r"[\d.]+[smhdw]([\d.]+[smhdw])*")
 
 
-def parse_window(text: str, *, now: datetime, zone: tzinfo) -> Window:
+def parse_window(text: str, *, now: datetime, zone: tzinfo, option: str = "--window") -> Window:
     """`BEGIN/END` or `BEGIN/DURATION`: "tuesday 12:00/2h", "22:00/4:00", "now/30m", RFC 3339.
 
-    The end is the next such moment after the begin. BadUsage says what is wrong."""
+    The end is the next such moment after the begin. BadUsage says what is wrong with the option."""
     try:
-        return _window(text, now, zone)
+        return _window(option, text, now, zone)
     except OverflowError:
-        raise BadUsage(f"--window {text!r}: it is beyond the year 9999") from None
+        raise BadUsage(f"{option} {text!r}: it is beyond the year 9999") from None
 
 
-def _window(text: str, now: datetime, zone: tzinfo) -> Window:
+def _window(option: str, text: str, now: datetime, zone: tzinfo) -> Window:
     begin_text, slash, end_text = (part.strip() for part in text.partition("/"))
     if not (slash and begin_text and end_text) or "/" in end_text:
         raise BadUsage(
-            f"--window {text!r}: write BEGIN/END or BEGIN/DURATION, such as "
+            f"{option} {text!r}: write BEGIN/END or BEGIN/DURATION, such as "
             "'tuesday 12:00/2h' or '22:00/4:00' (dates as 2026-12-01)"
         )
     now = now.astimezone(UTC)
     begin = _begin(begin_text, now, zone).astimezone(UTC)
-    end = _end(end_text, begin, zone).astimezone(UTC)
+    end = _end(option, end_text, begin, zone).astimezone(UTC)
     if end <= now:
-        raise BadUsage(f"--window {text!r}: it is over already, since {describe(end, zone)}")
+        raise BadUsage(f"{option} {text!r}: it is over already, since {describe(end, zone)}")
     if end <= begin:
-        raise BadUsage(f"--window {text!r}: it ends before it begins")
+        raise BadUsage(f"{option} {text!r}: it ends before it begins")
     return Window(to_ms(begin), to_ms(end))
 
 
@@ -99,14 +99,14 @@ def _begin(text: str, now: datetime, zone: tzinfo) -> datetime:
         return parse_moment(text, now=now, zone=zone)
 
 
-def _end(text: str, begin: datetime, zone: tzinfo) -> datetime:
+def _end(option: str, text: str, begin: datetime, zone: tzinfo) -> datetime:
     if _DURATION.fullmatch(text):
         try:
             return begin + timedelta(milliseconds=parse_duration(text))
         except ValueError as error:
-            raise BadUsage(f"--window: {error}") from None
+            raise BadUsage(f"{option}: {error}") from None
     if text.lower().startswith("in "):
-        raise BadUsage(f"--window: write the length as {text[3:].replace(' ', '')!r}, without 'in'")
+        raise BadUsage(f"{option}: write the length as {text[3:].replace(' ', '')!r}, without 'in'")
     if _HAS_DATE.match(text):
         try:
             return to_datetime(parse_time(text))

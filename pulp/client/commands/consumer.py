@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pulp.client import views
-from pulp.client.commands import actions, package_work, reboot
+from pulp.client.commands import actions, enforce, package_work, reboot
 from pulp.client.commands import entry as entries
 from pulp.client.commands import options as o
 from pulp.client.errors import BadUsage
@@ -37,6 +37,10 @@ def list_(
     text: Annotated[
         str | None, typer.Option("-q", metavar="TEXT", help="Part of the id or name.")
     ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option("--window", metavar="NAME", help="Only hosts that it is bound to."),
+    ] = None,
     note: _Note = None,
     limit: o.Limit = None,
     json: o.Json = False,
@@ -44,7 +48,7 @@ def list_(
     """List hosts."""
     runtime: Runtime = ctx.obj
     zone = runtime.zone()
-    params: dict[str, str | None] = {"q": text}
+    params: dict[str, str | None] = {"q": text, "window": window}
     if online is not None:
         params["online"] = str(online).lower()
     params |= {f"note.{key}": value for key, value in _notes(note).items()}
@@ -211,6 +215,7 @@ def _of_what_it_holds(client: RestClient, consumer_id: str) -> str:
 
 actions.register(app)
 package_work.register(app)
+enforce.register(app)
 reboot.register(app)
 
 
@@ -232,6 +237,7 @@ def _facts(runtime: Runtime, c: Consumer) -> Iterator[tuple[str, str]]:
     if c.clock_offset is not None:
         ahead = round(c.clock_offset / 1000, 1)
         yield "clock", f"{ahead:+.1f} s against the server's" if ahead else "as the server's"
+    yield "windows", ", ".join(c.windows) + (" (enforced)" if c.enforced else "")
     yield "flags", " ".join(c.flags)
     for key, value in c.notes.items():
         yield f"note {key}", value

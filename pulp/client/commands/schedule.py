@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pulp.client.commands import options as o
+from pulp.client.commands import recurring as r
 from pulp.client.commands import timing
 from pulp.client.commands.actions import Rules
 from pulp.client.completion import complete_consumer, complete_schedule
@@ -55,14 +56,6 @@ _Name = Annotated[
 _On = typer.Option(
     "--on", metavar="CONSUMER", help="May be given again.", autocompletion=complete_consumer
 )
-_Rrule = typer.Option("--rrule", metavar="RRULE", help="Such as 'FREQ=WEEKLY;BYDAY=SA'.")
-_Dtstart = typer.Option(
-    "--dtstart", metavar="WALL", help="From when on, and the time of day: 2026-12-01T02:00."
-)
-_Zone = typer.Option("--zone", metavar="ZONE", help="Whose clock: Europe/Berlin, UTC.")
-_OffsetDays = Annotated[
-    int | None, typer.Option("--offset-days", help="So many days after the rule's day.")
-]
 _Missed = Annotated[
     Missed | None,
     typer.Option("--missed", help="After a downtime: skip (default), or run the newest once."),
@@ -82,9 +75,9 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
     action: Annotated[Action, typer.Argument(metavar="ACTION", help="As of `consumer`.")],
     on: Annotated[list[str], _On],
-    rrule: Annotated[str, _Rrule],
-    dtstart: Annotated[str, _Dtstart],
-    zone: Annotated[str, _Zone],
+    rrule: Annotated[str, r.Rrule],
+    dtstart: Annotated[str, r.Dtstart],
+    zone: Annotated[str, r.Zone],
     packages: Annotated[
         list[str] | None,
         typer.Argument(
@@ -92,7 +85,7 @@ def create(
             help="For install, update and remove; of install-group and remove-group the groups' ids.",
         ),
     ] = None,
-    offset_days: _OffsetDays = None,
+    offset_days: r.OffsetDays = None,
     window_for: Annotated[
         str | None,
         typer.Option(
@@ -126,6 +119,8 @@ def create(
     timeout: o.Timeout = None,
     deliver_within: o.DeliverWithin = None,
     security_only: o.SecurityOnly = False,
+    advisory: o.Advisory = None,
+    minimal: o.Minimal = False,
     allow_remove: o.AllowRemove = False,
     allow_downgrade: o.AllowDowngrade = False,
     allow_held: o.AllowHeld = False,
@@ -142,10 +137,11 @@ def create(
         config_files=config_files,
         autoremove=autoremove,
         no_recommends=no_recommends,
+        minimal=minimal,
     )
     body = {"name": name, "action": action.value, "consumers": on} | rules.body()
     body |= {"rrule": rrule, "dtstart": dtstart, "zone": zone}
-    body |= _given(
+    body |= r.given(
         packages=[] if action in _GROUPS else [parse_package(text) for text in packages or []],
         groups=packages if action in _GROUPS else None,
         offset_days=offset_days,
@@ -160,6 +156,7 @@ def create(
         timeout=timeout,
         dry_run=dry_run,
         security_only=security_only,
+        advisories=advisory,
     )
     body |= timing.expected(expected) | ({"enabled": False} if disabled else {})
     runtime: Runtime = ctx.obj
@@ -203,10 +200,10 @@ def edit(
     ctx: typer.Context,
     name: _Name,
     on: Annotated[list[str] | None, _On] = None,
-    rrule: Annotated[str | None, _Rrule] = None,
-    dtstart: Annotated[str | None, _Dtstart] = None,
-    zone: Annotated[str | None, _Zone] = None,
-    offset_days: _OffsetDays = None,
+    rrule: Annotated[str | None, r.Rrule] = None,
+    dtstart: Annotated[str | None, r.Dtstart] = None,
+    zone: Annotated[str | None, r.Zone] = None,
+    offset_days: r.OffsetDays = None,
     missed: _Missed = None,
     runs: _Runs = None,
     failure_threshold: _Threshold = None,
@@ -217,7 +214,7 @@ def edit(
     json: o.Json = False,
 ) -> None:
     """Change when and where a schedule runs. What it does never changes: make another one."""
-    changes = _given(
+    changes = r.given(
         consumers=on,
         rrule=rrule,
         dtstart=dtstart,
@@ -236,7 +233,7 @@ def edit(
 @app.command()
 def enable(ctx: typer.Context, name: _Name, runs: _Runs = None, json: o.Json = False) -> None:
     """Let a schedule run from now on. What passed meanwhile is not made up for."""
-    _change(ctx.obj, name, {"enabled": True} | _given(runs=runs), json=json)
+    _change(ctx.obj, name, {"enabled": True} | r.given(runs=runs), json=json)
 
 
 @app.command()
@@ -288,11 +285,6 @@ def _window(name: str | None, window_for: str | None) -> str | dict[str, str] | 
     if name and window_for:
         raise BadUsage("--window and --window-for exclude each other")
     return {"duration": window_for} if window_for else name
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    """Only what was said."""
-    return {name: value for name, value in fields.items() if value}
 
 
 def _lifted(changes: dict[str, Any], field: str, option: str, wanted: bool) -> dict[str, Any]:

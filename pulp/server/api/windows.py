@@ -203,4 +203,4 @@ def _measure(old: NamedWindow, new: NamedWindow) -> str:
 def _in_use(window: NamedWindow, hosts: int) -> str:
     many = "1 host" if hosts == 1 else f"{hosts} hosts"
     where = f"holds everywhere, for {many}" if window.everywhere else f"is bound to {many}"
-    return f"{window.name} {where}: they would go on without it; give force=true to delete it all the same"
+    return f"{window.name} {where}: they would go on without it; unbind it first, or delete it with force"

@@ -53,6 +53,15 @@ def test_a_tasks_id(
     assert complete(stage, monkeypatch, capsys, "pulp-admin task show 6f") == [TASK_ID]
 
 
+@pytest.mark.parametrize("sort", ["window", "freeze"])
+def test_a_windows_or_freezes_name(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sort: str
+) -> None:
+    stage.script.on("GET", "/windows", page({"name": "nights"}, {"name": "other"}))
+    assert complete(stage, monkeypatch, capsys, f"pulp-admin {sort} bind ni") == ["nights"]
+    assert stage.script.requests[0].url.params["role"] == sort
+
+
 @pytest.mark.parametrize(
     "trouble",
     [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), Reply(500), page({"no": "id"})],
