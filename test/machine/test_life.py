@@ -87,7 +87,7 @@ system.reboot(RebootArgs(), Job())
 
 
 def test_the_reboot_handler_restarts_the_host_after_its_answer(host: Host) -> None:
-    """The call alone: no request of a user leads to it yet."""
+    """System.reboot of the first release: it is offered still, and no server asks for it (test_reboots has what is)."""
     machine = host.machine
     before = machine.run("cat", BOOT_ID)
     machine.run("/usr/lib/pulp-agent/python3.11/bin/python", "-I", "-c", _HANDLER)
