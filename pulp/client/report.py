@@ -23,6 +23,7 @@ from pulp.client.views import (
 from pulp.common.times import SECOND, format_duration
 
 _ABSENT = "absent"
+_SHOWN = 3  # advisories of an update
 _NAMED = 5
 _AS_IT_SHOULD = ("done", "planned", "")
 
@@ -147,6 +148,8 @@ def _update(update: Update) -> list[str]:
     if update.security:
         other = f" by {update.fix}" if update.fix != update.to else ""
         remarks.append(f"(security{other})")
+    if update.advisories:
+        remarks.append(_some(update.advisories))
     if update.kept_back:
         remarks.append(f"kept back: {update.kept_back}")
     versions = f"{update.from_} → {update.to or '?'}"
@@ -161,6 +164,12 @@ def _group(group: Group) -> list[str]:
     count = len(group.mandatory) + len(group.default)
     brings = f"{count} packages" if count != 1 else "1 package"
     return [clean(group.id), clean(group.name), brings, "installed" if group.installed else ""]
+
+
+def _some(names: list[str]) -> str:
+    """`a, b, c and 4 more`."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _change(change: Change, remark: str) -> list[str]:

@@ -271,6 +271,7 @@ class Update(View, frozen=True, kw_only=True):
     to: str = ""
     security: bool = False
     fix: str = ""
+    advisories: list[str] = []
     kept_back: str = ""
 
 

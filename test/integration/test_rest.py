@@ -117,6 +117,7 @@ def test_a_retry_answers_202_with_the_new_task_and_where_it_is(clients: Clients)
         ("remove", {**NGINX, "policy": {"autoremove": True}}),
         ("update-all", {"security_only": True}),
         ("update-all", None),
+        ("update-all", {"advisories": [], "policy": {"minimal": False}}),
         ("refresh-profile", None),
         ("updates", {"refresh": True}),
         ("install-group", {"groups": ["web-server"], "dry_run": True}),

@@ -50,6 +50,7 @@ class Rules:
     config_files: o.ConfigFiles = o.ConfigFiles.KEEP
     autoremove: bool = False
     no_recommends: bool = False
+    minimal: bool = False
     reboot: o.Reboot = o.Reboot.NEVER
 
     def body(self) -> dict[str, Any]:
@@ -59,6 +60,7 @@ class Rules:
             "allow_downgrade": self.allow_downgrade,
             "allow_held": self.allow_held,
             "autoremove": self.autoremove,
+            "minimal": self.minimal,
         }
         policy: dict[str, Any] = {name: True for name, on in flags.items() if on}
         if self.config_files is not o.ConfigFiles.KEEP:
@@ -115,6 +117,8 @@ def update(
     consumer: o.ConsumerId,
     packages: o.SomePackages = None,
     security: o.Security = False,
+    advisory: o.Advisory = None,
+    minimal: o.Minimal = False,
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
     allow_remove: o.AllowRemove = False,
@@ -124,18 +128,22 @@ def update(
     timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
-    """Update installed packages of a host, or with --security all that mends security.
+    """Update installed packages of a host, or with --security or --advisory all that these mend.
 
     Packages that it does not have are not installed.
     """
-    if bool(packages) == security:
-        raise BadUsage("name the packages to update, or give --security, one of the two")
+    if [bool(packages), security, bool(advisory)].count(True) != 1:
+        raise BadUsage("name the packages to update, or give --security or --advisory: one of them")
     rules = Rules(
-        allow_remove=allow_remove, allow_held=allow_held, config_files=config_files, reboot=reboot
+        allow_remove=allow_remove,
+        allow_held=allow_held,
+        config_files=config_files,
+        minimal=minimal,
+        reboot=reboot,
     )
-    what = _packages(packages) if packages else {"security_only": True}
+    what = _packages(packages) if packages else _all_that(security, advisory)
     body = what | rules.body() | _dry(dry_run)
-    action = "update-all" if security else "update"
+    action = "update" if packages else "update-all"
     act(ctx.obj, consumer, action, body, timing, no_wait=no_wait, json=json)
 
 
@@ -168,6 +176,8 @@ def update_all(
     dry_run: o.DryRun = False,
     no_wait: o.NoWait = False,
     security_only: o.SecurityOnly = False,
+    advisory: o.Advisory = None,
+    minimal: o.Minimal = False,
     allow_remove: o.AllowRemove = False,
     allow_held: o.AllowHeld = False,
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
@@ -182,9 +192,10 @@ def update_all(
         allow_held=allow_held,
         config_files=config_files,
         autoremove=autoremove,
+        minimal=minimal,
         reboot=reboot,
     )
-    body = rules.body() | _dry(dry_run) | ({"security_only": True} if security_only else {})
+    body = _all_that(security_only, advisory) | rules.body() | _dry(dry_run)
     act(ctx.obj, consumer, "update-all", body, timing, no_wait=no_wait, json=json)
 
 
@@ -258,6 +269,12 @@ def _ask(
 
 def _packages(texts: list[str]) -> dict[str, Any]:
     return {"packages": [parse_package(text) for text in texts]}
+
+
+def _all_that(security_only: bool, advisories: list[str] | None) -> dict[str, Any]:
+    """What an update of everything is limited to."""
+    limits: dict[str, Any] = {"security_only": True} if security_only else {}
+    return limits | ({"advisories": advisories} if advisories else {})
 
 
 def _dry(dry_run: bool) -> dict[str, Any]:

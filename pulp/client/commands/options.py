@@ -160,6 +160,21 @@ Security = Annotated[
     bool,
     typer.Option("--security", help="In place of packages: everything that mends security."),
 ]
+Advisory = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--advisory",
+        metavar="ID",
+        help="Only what this advisory or CVE mends (RHSA-2026:1234, CVE-2026-1234); may be given again. For dnf hosts.",
+    ),
+]
+Minimal = Annotated[
+    bool,
+    typer.Option(
+        "--minimal",
+        help="No further than to the newest version that an advisory names. For dnf hosts.",
+    ),
+]
 Refresh = Annotated[
     bool, typer.Option("--refresh", help="Let the host ask its repositories first.")
 ]

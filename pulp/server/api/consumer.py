@@ -12,6 +12,7 @@ from pulp.common.errors import PulpError
 from pulp.common.failpoints import failpoint
 from pulp.server.api.access import require
 from pulp.server.api.actions import Actions, found
+from pulp.server.api.arguments import package_arguments, update_all_arguments
 from pulp.server.api.errors import AgentOffline, Busy, NotFound, Unsupported
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.package_work import PackageWork
@@ -19,16 +20,14 @@ from pulp.server.api.packages import (
     FindUpdates,
     InstallPackages,
     NoArguments,
-    PackagesArguments,
     RefreshProfile,
     RemovePackages,
     UpdateAll,
-    UpdateAllArguments,
     UpdatePackages,
     UpdatesArguments,
 )
 from pulp.server.api.paging import listed
-from pulp.server.api.planning import Faults, specs_of
+from pulp.server.api.planning import Faults
 from pulp.server.api.ports import AgentProfile, Authority, Links, Plans, Queue
 from pulp.server.api.registration import Registrar
 from pulp.server.api.restarts import Restarts
@@ -201,12 +200,15 @@ class ConsumerApi:
         self, who: Principal, consumer_id: str, body: UpdateAllBody, *, key: str | None = None
     ) -> TaskView:
         require(who, Role.OPERATOR)
-        args = UpdateAllArguments(
-            security_only=body.security_only, policy=body.policy, dry_run=body.dry_run
+        faults = Faults()
+        args = update_all_arguments(
+            security_only=body.security_only,
+            advisories=body.advisories,
+            policy=body.policy,
+            dry_run=body.dry_run,
+            faults=faults,
         )
-        return self._actions.start(
-            who, consumer_id, UpdateAll, body, args, key=key, faults=Faults()
-        )
+        return self._actions.start(who, consumer_id, UpdateAll, body, args, key=key, faults=faults)
 
     def updates(
         self, who: Principal, consumer_id: str, body: UpdatesBody, *, key: str | None = None
@@ -235,8 +237,8 @@ class ConsumerApi:
     ) -> TaskView:
         require(who, Role.OPERATOR)
         faults = Faults()
-        args = PackagesArguments(
-            packages=specs_of(body.packages, faults), policy=body.policy, dry_run=body.dry_run
+        args = package_arguments(
+            task, body.packages, body.policy, dry_run=body.dry_run, faults=faults
         )
         return self._actions.start(who, consumer_id, task, body, args, key=key, faults=faults)
 

@@ -35,6 +35,7 @@ class PackagesArguments(Struct, frozen=True, kw_only=True):
 
 class UpdateAllArguments(Struct, frozen=True, kw_only=True):
     security_only: bool = False
+    advisories: list[str] = []
     policy: Policy = Policy()
     dry_run: bool = False
 
@@ -101,6 +102,7 @@ class UpdateAll(PackageTask):
     def run(self, ctx: Context) -> None:
         self.packages(ctx).update_all(
             security_only=self.args.security_only,
+            advisories=self.args.advisories,
             policy=self.args.policy,
             dry_run=self.args.dry_run,
         )

@@ -12,20 +12,18 @@ from pulp.common.calendar import HOST, Recurrence, Recurring, recurrence_problem
 from pulp.common.ids import new_id
 from pulp.common.times import DAY, MINUTE, parse_duration
 from pulp.common.windows import Window
-from pulp.server.api.arguments import group_arguments
+from pulp.server.api.arguments import group_arguments, package_arguments, update_all_arguments
 from pulp.server.api.package_groups import InstallGroups, RemoveGroups
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.packages import (
     InstallPackages,
     NoArguments,
-    PackagesArguments,
     RefreshProfile,
     RemovePackages,
     UpdateAll,
-    UpdateAllArguments,
     UpdatePackages,
 )
-from pulp.server.api.planning import Faults, asked_of, expected_of, specs_of, with_rule
+from pulp.server.api.planning import Faults, asked_of, expected_of, with_rule
 from pulp.server.api.schedule_types import ActionName, PatchScheduleBody, ScheduleBody
 from pulp.server.api.types import ActionBody, OpeningBody
 from pulp.server.domain.schedule import Missed, Schedule, disabled, enabled, next_after
@@ -143,15 +141,19 @@ def _by(login: str) -> str:
 def _arguments(body: ScheduleBody, faults: Faults) -> Struct:
     _check_fields(body, faults)
     if body.action == "update-all":
-        return UpdateAllArguments(
-            security_only=body.security_only, policy=body.policy, dry_run=body.dry_run
+        return update_all_arguments(
+            security_only=body.security_only,
+            advisories=body.advisories,
+            policy=body.policy,
+            dry_run=body.dry_run,
+            faults=faults,
         )
     if body.action in _WITH_GROUPS:
         return group_arguments(body.groups, body.policy, dry_run=body.dry_run, faults=faults)
     if body.action == "refresh-profile":
         return NoArguments()
-    packages = specs_of(body.packages, faults)
-    return PackagesArguments(packages=packages, policy=body.policy, dry_run=body.dry_run)
+    task = _CLASSES[body.action]
+    return package_arguments(task, body.packages, body.policy, dry_run=body.dry_run, faults=faults)
 
 
 def _check_fields(body: ScheduleBody, faults: Faults) -> None:
@@ -160,6 +162,8 @@ def _check_fields(body: ScheduleBody, faults: Faults) -> None:
     _check_list("groups", body.groups, body.action, body.action in _WITH_GROUPS, faults)
     if body.security_only and body.action != "update-all":
         faults.add("security_only", "is only for update-all: leave it out")
+    if body.advisories and body.action != "update-all":
+        faults.add("advisories", "is only for update-all: leave it out")
     if body.dry_run and body.action == "refresh-profile":
         faults.add("dry_run", "is not for refresh-profile: leave it out")
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from pulp.rmi.interfaces import PackageSpec, Policy
 from pulp.server.api.types import (
+    Advisories,
     Body,
     ConsumerId,
     Duration,
@@ -52,8 +53,8 @@ class ScheduleBody(Body, frozen=True, kw_only=True):
     """window: of each run, from its occurrence on; or the name of one, or `next`, in whose next opening after it the work is
     done. window_missed: as `missed` of an action; `grace`, `expected` and `predownload` as there.
 
-    `packages`, `groups`, `policy`, `dry_run`, `security_only`, `deliver_within`, `timeout`: as the action itself takes
-    them."""
+    `packages`, `groups`, `policy`, `dry_run`, `security_only`, `advisories`, `deliver_within`, `timeout`: as the action itself
+    takes them."""
 
     name: ObjectName
     action: ActionName
@@ -80,6 +81,7 @@ class ScheduleBody(Body, frozen=True, kw_only=True):
     policy: Policy = Policy()
     dry_run: bool = False
     security_only: bool = False
+    advisories: Advisories = msgspec.field(default_factory=list)
 
 
 class PatchScheduleBody(Body, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from pulp.common.ids import CONSUMER_ID, LOGIN
-from pulp.rmi.interfaces import PackageName, PackageSpec, Policy
+from pulp.rmi.interfaces import AdvisoryId, PackageName, PackageSpec, Policy
 
 T = TypeVar("T")
 
@@ -76,6 +76,9 @@ WindowName = Annotated[
     ),
 ]
 MissedName = Literal["miss", "next", "grace"]
+Advisories = Annotated[
+    list[AdvisoryId], Meta(max_length=100, description="a list of at most 100 ids")
+]
 RoleName = Literal["viewer", "operator", "admin"]
 TaskStateName = Literal[
     "scheduled",
@@ -198,7 +201,10 @@ class PackagesActionBody(ActionBody, frozen=True, kw_only=True):
 
 
 class UpdateAllBody(ActionBody, frozen=True, kw_only=True):
+    """`security_only` or `advisories` (ids of advisories and of CVEs), or neither."""
+
     security_only: bool = False
+    advisories: Advisories = msgspec.field(default_factory=list)
     policy: Policy = Policy()
     dry_run: bool = False
 

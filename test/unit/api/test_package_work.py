@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,13 +15,17 @@ from pulp.rmi.interfaces import (
     GROUPS,
     INSTALL_GROUP,
     REMOVE_GROUP,
+    UPDATE_ALL,
     Change,
     Method,
+    PackageSpec,
     PackagesResult,
+    Policy,
 )
 from pulp.rmi.reports import GroupsResult
+from pulp.rmi.versions import FEATURES
 from pulp.server.api.errors import Forbidden, Unsupported
-from pulp.server.api.types import TaskView
+from pulp.server.api.types import PackagesActionBody, TaskView, UpdateAllBody
 from pulp.server.api.work_types import GroupsActionBody, GroupsBody
 from pulp.server.tasking.context import Context
 
@@ -104,3 +109,72 @@ def test_an_agent_from_before_groups_is_refused_with_the_version_that_has_them(r
     rest.register("old", agent=agent_info(methods={"Packages.install": [1]}), online=True)
     with pytest.raises(Unsupported, match=r"Packages\.install_group.*from version 0\.2\.0 on"):
         rest.consumers.work.install_group(OPERATOR, "old", GroupsActionBody(groups=["a"]))
+
+
+# --- by advisory, and the smallest step ---
+
+
+def update_all(rest: Rest, consumer: str = "dnf1", **body: Any) -> TaskView:
+    return rest.consumers.update_all(OPERATOR, consumer, UpdateAllBody(**body))
+
+
+def found_wrong(work: Callable[[], object]) -> list[str]:
+    with pytest.raises(InvalidInput) as refused:
+        work()
+    return [e.field for e in refused.value.errors]
+
+
+@pytest.fixture
+def dnf1(rest: Rest) -> None:
+    rest.register("dnf1", agent=agent_info(features=sorted(FEATURES)), online=True)
+
+
+@pytest.mark.usefixtures("dnf1")
+def test_advisories_go_to_the_agent_and_only_where_there_are_some(rest: Rest) -> None:
+    named = update_all(rest, advisories=["RHSA-2026:1", "CVE-2026-2"], policy=Policy(minimal=True))
+    ((method, sent),) = fired(rest, named)
+    assert method is UPDATE_ALL
+    assert sent == {
+        "security_only": False,
+        "advisories": ["RHSA-2026:1", "CVE-2026-2"],
+        "policy": {"minimal": True},
+        "dry_run": False,
+    }
+    ((_, plain),) = fired(rest, update_all(rest))
+    assert "advisories" not in plain  # an agent of 0.1.0 refuses the field
+
+
+@pytest.mark.usefixtures("dnf1")
+def test_what_does_not_go_together_is_refused_by_field(rest: Rest) -> None:
+    assert found_wrong(lambda: update_all(rest, security_only=True, advisories=["A"])) == [
+        "advisories"
+    ]
+    minimal = Policy(minimal=True)
+    body = PackagesActionBody(packages=["nginx"], policy=minimal)
+    for action in (rest.consumers.install, rest.consumers.remove):
+        assert found_wrong(lambda a=action: a(OPERATOR, "dnf1", body)) == ["policy.minimal"]  # type: ignore[misc]
+    versioned = PackagesActionBody(packages=[PackageSpec(name="a", version="1")], policy=minimal)
+    assert found_wrong(lambda: rest.consumers.update(OPERATOR, "dnf1", versioned)) == [
+        "policy.minimal"
+    ]
+    assert rest.consumers.update(OPERATOR, "dnf1", body).kind == "packages.update"
+    assert found_wrong(lambda: group(rest, "install_group", policy=minimal)) == ["policy.minimal"]
+
+
+@pytest.mark.parametrize(
+    ("body", "feature"),
+    [({"advisories": ["A"]}, "advisories"), ({"policy": Policy(minimal=True)}, "policy-minimal")],
+)
+def test_an_agent_that_lacks_it_is_refused_with_the_version_that_has_it(
+    rest: Rest, body: dict[str, Any], feature: str
+) -> None:
+    rest.register("old", agent=agent_info(features=["window"]), online=True)
+    with pytest.raises(Unsupported, match=rf"{feature} \(agents have it from version 0\.2\.0 on\)"):
+        update_all(rest, "old", **body)
+    assert update_all(rest, "old").kind == "packages.update_all"
+
+
+@pytest.mark.parametrize("bad", ["RHSA 1", "*", "", "-x", "a/b"])
+def test_what_is_no_advisorys_id_is_refused(bad: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="advisories"):
+        msgspec.convert({"advisories": [bad]}, UpdateAllBody)

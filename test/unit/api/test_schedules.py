@@ -13,6 +13,7 @@ from pulp.common.calendar import Recurring
 from pulp.common.errors import InvalidInput
 from pulp.common.times import DAY, HOUR, MINUTE, parse_time, to_datetime
 from pulp.common.windows import Window
+from pulp.rmi.interfaces import Policy
 from pulp.rmi.versions import FEATURES
 from pulp.server.api import schedule_runs
 from pulp.server.api.errors import Conflict, Forbidden, KeyReused, NotFound
@@ -117,6 +118,20 @@ def test_package_groups_recur_like_packages(rest: Rest) -> None:
     assert msgspec.json.decode(made.args)["groups"] == ["web-server"]
     at(rest, FIRST)
     assert [task.kind for task in tasks(rest)] == ["packages.install_group"]
+
+
+def test_a_schedule_may_be_limited_to_advisories(rest: Rest) -> None:
+    rest.register("dnf1", agent=agent_info(features=sorted(FEATURES)), online=True)
+    create(rest, consumers=["dnf1"], advisories=["RHSA-2026:1"], policy=Policy(minimal=True))
+    at(rest, FIRST)
+    (task,) = tasks(rest)
+    assert msgspec.json.decode(task.args)["advisories"] == ["RHSA-2026:1"]
+
+
+def test_a_schedule_is_limited_to_advisories_or_to_security(rest: Rest) -> None:
+    assert list(faults(rest, advisories=["A"], security_only=True)) == ["advisories"]
+    found = faults(rest, action="install", packages=["nginx"], advisories=["A"])
+    assert found == {"advisories": "is only for update-all: leave it out"}
 
 
 def test_viewers_only_look(rest: Rest) -> None:

@@ -61,7 +61,15 @@ def test_create_sends_only_what_was_said(stage: Stage) -> None:
 def test_create_sends_all_that_can_be_said(stage: Stage) -> None:
     stage.script.on("POST", "/schedules", Reply(201, NIGHTLY))
     said = ["--offset-days", "-2", "--window-for", "3h", "--missed", "once", "--runs", "5"]
-    said += ["--failure-threshold", "3", "--disabled", "--dry-run", "--security-only"]
+    said += [
+        "--failure-threshold",
+        "3",
+        "--disabled",
+        "--dry-run",
+        "--advisory",
+        "A:1",
+        "--minimal",
+    ]
     said += ["--timeout", "1h", "--deliver-within", "2h", "--allow-remove"]
     assert stage.run(*CREATE, *said).code == 0
     assert stage.script.bodies() == [
@@ -74,10 +82,10 @@ def test_create_sends_all_that_can_be_said(stage: Stage) -> None:
             "failure_threshold": 3,
             "enabled": False,
             "dry_run": True,
-            "security_only": True,
+            "advisories": ["A:1"],
             "timeout": "1h",
             "deliver_within": "2h",
-            "policy": {"allow_remove": True},
+            "policy": {"allow_remove": True, "minimal": True},
         }
     ]
 

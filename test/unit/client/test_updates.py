@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from client_stage import TASK_ID, Reply, Stage, finished, task
 
 UPDATES = [
@@ -13,7 +14,15 @@ UPDATES = [
         "security": True,
         "fix": "1.0+sec1",
     },
-    {"name": "libx", "from": "1", "to": "2", "security": True, "fix": "2", "kept_back": "held"},
+    {
+        "name": "libx",
+        "from": "1",
+        "to": "2",
+        "security": True,
+        "fix": "2",
+        "kept_back": "held",
+        "advisories": ["A:1", "A:2", "A:3", "A:4"],
+    },
     {"name": "other", "from": "1", "kept_back": "dependency"},
 ]
 
@@ -35,7 +44,7 @@ def test_updates_are_listed_with_what_mends_security_and_what_is_kept_back(stage
     lines = shown(stage, *UPDATES)
     assert lines[-3:] == [
         "demo:all 1.0 → 1.1 (security by 1.0+sec1)",
-        "libx 1 → 2 (security) kept back: held",
+        "libx 1 → 2 (security) A:1, A:2, A:3 and 1 more kept back: held",
         "other 1 → ? kept back: dependency",
     ]
 
@@ -51,8 +60,25 @@ def test_security_in_place_of_packages_asks_for_all_that_mends(stage: Stage) -> 
     assert stage.script.bodies()[-1] == {"security_only": True, "dry_run": True}
 
 
-def test_an_update_names_packages_or_security_and_not_both(stage: Stage) -> None:
-    for words in ((), ("nginx", "--security")):
+@pytest.mark.parametrize("command", ["update", "update-all"])
+def test_advisories_limit_an_update_of_everything(stage: Stage, command: str) -> None:
+    stage.script.on("POST", "/consumers/web1/actions/update-all", Reply(202, task()))
+    words = ("--advisory", "RHSA-2026:1", "--advisory", "CVE-2026-2", "--no-wait")
+    assert stage.run("consumer", command, "web1", *words).code == 0
+    assert stage.script.bodies()[-1] == {"advisories": ["RHSA-2026:1", "CVE-2026-2"]}
+
+
+def test_the_smallest_step_is_a_rule_of_updates(stage: Stage) -> None:
+    stage.script.on("POST", "/consumers/web1/actions/update", Reply(202, task()))
+    assert stage.run("consumer", "update", "web1", "nginx", "--minimal", "--no-wait").code == 0
+    assert stage.script.bodies()[-1] == {
+        "packages": [{"name": "nginx"}],
+        "policy": {"minimal": True},
+    }
+
+
+def test_an_update_names_packages_or_what_they_mend_and_not_both(stage: Stage) -> None:
+    for words in ((), ("nginx", "--security"), ("nginx", "--advisory", "A:1")):
         result = stage.run("consumer", "update", "web1", *words)
         assert result.code == 2
-        assert "one of the two" in result.err
+        assert "one of them" in result.err
