@@ -9,7 +9,7 @@ import msgspec
 from pulp_agent.call import Call, Phase
 from pulp_agent.calls import CallTable
 from pulp_agent.events import Outcome, StartFetch, StartJob
-from pulp_agent.records import AnyRecord
+from pulp_agent.records import AnyRecord, Kept, Replanned
 
 from pulp.messaging.base import Message
 from pulp.rmi import codec
@@ -22,7 +22,10 @@ from pulp.rmi.messages import (
     Canceled,
     Failed,
     Hello,
+    Keep,
+    Override,
     Progress,
+    Replan,
     Request,
     Started,
     Unknown,
@@ -52,8 +55,21 @@ class AgentChecks(Rules):
         if whole or host.indexed > disk.synced:
             host.index, host.indexed = CallTable(), 0
         for line in disk.lines[host.indexed : disk.synced]:
-            host.index.apply(decode(line))
+            record = decode(line)
+            if not whole:
+                self._newest_wins(host, record)
+            host.index.apply(record)
         host.indexed = disk.synced
+
+    def _newest_wins(self, host: Host, record: AnyRecord) -> None:
+        keep = host.index.hours.keep
+        match record:
+            case Kept() if keep is not None and record.plan <= keep.plan:
+                self.broken("7 the newest calendar counts", host.name, record, keep)
+            case Replanned():
+                call = host.index.open.get(record.id)
+                if call is not None and record.plan <= call.plan:
+                    self.broken("7 the newest plan counts", host.name, record, call)
 
     def compacted(self, host: Host, records: list[AnyRecord]) -> None:
         before = CallTable(records)
@@ -122,6 +138,8 @@ class AgentChecks(Rules):
             if error.call_id and not index.knows(error.call_id):
                 self.broken("8 what cannot be read is refused, not dropped", error)
             return
+        if isinstance(heard, Keep | Replan):
+            self._plan_taken(index, heard)
         if not isinstance(heard, Request | Cancel) or heard.id in self.pings:
             return
         if not index.knows(heard.id):
@@ -129,6 +147,15 @@ class AgentChecks(Rules):
         call = index.open.get(heard.id)
         if isinstance(heard, Cancel) and call and call.phase is Phase.WAITING:
             self.broken("4 a cancel of what has not begun is obeyed", heard, call)
+
+    def _plan_taken(self, index: CallTable, heard: Keep | Replan) -> None:
+        if isinstance(heard, Keep):
+            if index.hours.keep is None or index.hours.keep.plan < heard.plan:
+                self.broken("7 a calendar is journaled before it is accepted", heard)
+            return
+        call = index.open.get(heard.id)
+        if call is not None and call.phase is Phase.WAITING and call.plan < heard.plan:
+            self.broken("7 a plan is journaled before it is accepted", heard, call)
 
     # --- does ---
 
@@ -201,7 +228,8 @@ class AgentChecks(Rules):
             return
         said = self.called_off[call_id]  # by another with the same identity: it cannot know
         mine = task.consumer_id == consumer.id and (host in said or not said)
-        if task.error.code == "canceled" and mine:
+        called_off = task.error.code == "canceled" or bool(task.rule and task.rule.void)
+        if called_off and mine:
             self.broken("4 canceled means that nothing was changed", host.name, task)
 
     def agent_fetches(self, host: Host, fetch: StartFetch) -> None:
@@ -259,6 +287,9 @@ def _host(connection: Connection) -> Host:
 def _own_windows_allow(host: Host, call: Call) -> bool:
     keep = host.index.hours.keep
     if keep is None or not keep.enforced or call.lane is not Lane.HOST or call.request is None:
+        return True
+    override = call.request.override
+    if isinstance(override, Override) and host.wall <= override.until:
         return True
     dry = msgspec.json.decode(call.request.args).get("dry_run")
     return bool(dry) or rulebook.allows(keep.calendar, host.wall)

@@ -14,10 +14,13 @@ from pulp.rmi.messages import (
     FINALS,
     Accepted,
     Cancel,
+    Canceled,
     Hello,
+    Keep,
     Profile,
     Query,
     Renewed,
+    Replan,
     Request,
     Started,
     Welcome,
@@ -50,11 +53,26 @@ class ServerChecks(Rules):
                 record = uow.tasks.get(call_id)
                 if record and not record.state.final and record.cancel_requested_at is None:
                     self.broken(STORED, "a cancel", record)
+            case Replan():
+                self._replan(uow, connection, told)
+            case Keep():
+                consumer = uow.consumers.by_uid(connection.peer.identity)
+                if consumer is not None and consumer.keep_plan < told.plan:
+                    self.broken(STORED, "a calendar", told)
+                self.plans[connection.peer.identity].append(message.body)
             case Query(id=call_id):
                 if uow.tasks.get(call_id) is None:
                     self.broken(STORED, "a query about nothing", call_id)
             case Welcome() | Renewed():
                 self._of_consumer(uow, connection, told)
+
+    def _replan(self, uow: SqliteUnit, connection: Connection, told: Replan) -> None:
+        record = uow.tasks.get(told.id)
+        if record is not None and record.plan < told.plan:
+            self.broken(STORED, "a plan", told, record)
+        if record is not None and record.plan == told.plan and record.expires != told.expires:
+            self.broken("2 a plan number is of one plan", told, record)
+        self.plans[connection.peer.identity].append(msgspec.json.encode(told))
 
     def _of_consumer(
         self, uow: SqliteUnit, connection: Connection, told: Welcome | Renewed
@@ -85,9 +103,10 @@ class ServerChecks(Rules):
             self.broken("9 a request goes to its consumer only", record, connection.peer)
         if record.window and "window" not in request.needs:
             self.broken("8 what restricts is named in needs", request)
-        text = msgspec.json.encode(request)
-        if self.requests.setdefault(request.id, text) != text:
-            self.broken("2 the same request every time", self.requests[request.id], text)
+        text, before = msgspec.json.encode(request), self.requests.get(request.id)
+        if before and before != text and msgspec.json.decode(before)["plan"] == request.plan:
+            self.broken("2 the same request every time", before, text)
+        self.requests[request.id] = text
         connection.requested.add(record.id)
         self._bounded(uow, connection, record)
         if record.sent_at == self.world.now:
@@ -206,5 +225,7 @@ def _same_end(record: TaskRecord, said: Any) -> bool:
         return record.result is not None
     if record.error is None:
         return False
+    if record.rule is not None and record.rule.void:
+        return isinstance(said, Canceled) or record.error.code == getattr(said, "code", "")
     code = getattr(said, "code", "canceled")
     return bool(record.error.code == code or record.state.value == "canceled" == code)

@@ -101,7 +101,8 @@ class StoreChecks(Rules):
             self.broken("2 a retry is a new task that names the first", first, record)
 
     def _failed(self, uow: SqliteUnit, before: TaskRecord, record: TaskRecord, code: str) -> None:
-        if code == "canceled":
+        void = record.rule is not None and bool(record.rule.void)
+        if code == "canceled" or (void and code == "window-missed"):
             self._canceled(uow, record)
         if code == "lost":
             self._lost(before, record)

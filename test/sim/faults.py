@@ -44,7 +44,7 @@ class Faults:
             nonsense.say_unknown: 1,
             nonsense.ask_the_untakable: 2,
         }
-        if self._world.chance(0.3):
+        if not fleet.planned and self._world.chance(0.3):
             self._faults[self._keep] = 4
         if self._world.chance(0.25):
             self._faults |= {
@@ -187,7 +187,7 @@ class Faults:
             copy, tasks, acknowledged = self._world.random.choice(self._backups)
             self._world.note("server goes back to a backup")
             self._crash_server()
-            self._fleet.disk.restore(copy)
+            self._fleet.disk.restore(copy, now=self._world.now)
             self._fleet.checks.went_back(tasks, acknowledged)
 
     # --- not a fault, but it comes at any time ---

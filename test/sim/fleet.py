@@ -11,6 +11,7 @@ from pulp.server.domain.user import RegistrationToken
 from sim import kinds
 from sim.agent import AgentProcess
 from sim.checks import Checks
+from sim.checks_plans import outdated
 from sim.host import Host
 from sim.network import Network
 from sim.server import Server
@@ -21,7 +22,9 @@ SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 
 
 class Fleet:
-    """`scale`: ms between two things that happen, roughly; `visitor` is what users do in the middle of others' steps."""
+    """`scale`: ms between two things that happen, roughly; `visitor` is what users do in the middle of others' steps. `planned`:
+    the server has windows and freezes, which give calls their rules and hosts their calendars; else the simulation makes them up.
+    """
 
     def __init__(self, world: World) -> None:
         rng = world.random
@@ -33,6 +36,7 @@ class Fleet:
         self.network.slowest = rng.choice((20, 200, 3000))
         self.network.server_credit = rng.choice((2, 64))
         self.scale: int = rng.choice((MINUTE, 20 * MINUTE, 8 * HOUR))
+        self.planned = rng.random() < 0.4
         self.disk_full = False
         self.flaky: float = rng.choice((0.0, 0.0, 0.02))  # of the server's commits fail
         self.visitor: Callable[[Server], None] = lambda _server: None
@@ -185,6 +189,8 @@ class Fleet:
                 return f"{record} is not sent"
             agent = connection.agent
             known = agent.daemon.core.table  # type: ignore[attr-defined]
+            if not agent.host.old and (behind := outdated(uow, consumer, known)):  # type: ignore[attr-defined]
+                return behind
             for record in uow.tasks.open_of(consumer.id):
                 there = record.accepted_at is not None and record.answer is None
                 if there and not known.knows(record.id):

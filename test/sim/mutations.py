@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.planted_agent import AGENT_CALLS, AGENT_ORDER, AGENT_TIME
+from sim.planted_plans import PLANS
 from sim.planted_server import SERVER_ORDER, SERVER_PEERS
 from sim.planted_tasks import SERVER_TASKS
 
@@ -10,6 +11,7 @@ MUTATIONS = (
     *SERVER_ORDER,
     *SERVER_TASKS,
     *SERVER_PEERS,
+    *PLANS,
     *AGENT_ORDER,
     *AGENT_CALLS,
     *AGENT_TIME,

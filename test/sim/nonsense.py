@@ -85,9 +85,13 @@ class Nonsense:
             )
 
     def redeliver(self) -> None:
-        """A request comes twice, as it may from a broker."""
+        """A request comes twice, as it may from a broker; or an old plan or calendar does."""
         connection = self._connection()
-        if connection is not None and connection.requested:
+        plans = self._fleet.checks.plans.get(connection.peer.identity) if connection else None
+        if connection is not None and plans and self._world.chance(0.6):
+            body = self._world.random.choice(plans)
+            self._fleet.network.inject_down(connection, _message(body, "again"))
+        elif connection is not None and connection.requested:
             call_id = self._world.random.choice(sorted(connection.requested))
             body = self._fleet.checks.requests.get(call_id)
             if body is not None:

@@ -15,12 +15,16 @@ import pulp.common.ids
 import pulp.server.api.registration
 import pulp.server.async_.gateway
 import pulp.server.async_.hello
+import pulp.server.async_.keeps
+import pulp.server.async_.news
 import pulp.server.async_.outgoing
+import pulp.server.async_.planner
 import pulp.server.async_.replies
 import pulp.server.async_.sweep
 import pulp.server.tasking.fifo
 import pulp.server.tasking.scheduler
 from sim import rulebook
+from sim.fleet import Fleet
 from sim.kinds import Broken
 from sim.patched import patched
 from sim.world import World
@@ -53,15 +57,16 @@ class _Log(logging.Handler):
 
 
 @contextmanager
-def patches(world: World, most_unaccepted: int) -> Iterator[list[str]]:
+def patches(world: World, fleet: Fleet) -> Iterator[list[str]]:
     """The errors that were logged. Limits are small, so that they are reached."""
     with ExitStack() as stack:
-        for module, names in _names(world, most_unaccepted):
+        for module, names in _names(world, fleet):
             stack.enter_context(patched(module, names))
         yield stack.enter_context(_listening())
 
 
-def _names(world: World, most: int) -> list[tuple[Any, dict[str, Any]]]:
+def _names(world: World, fleet: Fleet) -> list[tuple[Any, dict[str, Any]]]:
+    most, rules = fleet.most_unaccepted, {} if fleet.planned else {"Request": rulebook.ruled}
     batch = world.random.choice((1, 3, 200))
     registration = {
         "csr_key_fingerprint": lambda csr: f"key:{csr}",
@@ -70,11 +75,14 @@ def _names(world: World, most: int) -> list[tuple[Any, dict[str, Any]]]:
     return [
         (pulp.common.ids, {"uuid": _Uuid(world)}),
         (pulp.server.api.registration, registration),
-        (pulp.server.async_.outgoing, {"Request": rulebook.ruled}),
+        (pulp.server.async_.outgoing, rules),
         (pulp.server.async_.gateway, {"MOST_UNACCEPTED": most}),
         (pulp.server.async_.hello, {"MOST_UNACCEPTED": most}),
         (pulp.server.async_.replies, {"BATCH": world.random.choice((1, 3, 500))}),
         (pulp.server.async_.sweep, {"CHUNK": world.random.choice((1, 100))}),
+        (pulp.server.async_.planner, {"BATCH": batch, "CHUNK": world.random.choice((1, 50))}),
+        (pulp.server.async_.news, {"BATCH": batch}),
+        (pulp.server.async_.keeps, {"BATCH": batch}),
         (pulp.server.tasking.fifo, {"BATCH": batch}),
         (pulp.server.tasking.scheduler, {"BATCH": batch}),
         (pulp_agent.daemon, {"LONGEST_SLEEP": 3600.0}),

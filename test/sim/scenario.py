@@ -28,9 +28,9 @@ class Scenario:
 
     def run(self) -> None:
         """Violation when a rule is broken."""
-        with patches(self.world, self.fleet.most_unaccepted) as errors:
+        with patches(self.world, self.fleet) as errors:
             self._set_up()
-            left = self.world.random.choice(LENGTHS)
+            left = self.world.random.choice(LENGTHS) * (3 if self.fleet.planned else 1)
             while left > 0 or len(self.world.trace) < LEAST_EVENTS:
                 left -= 1
                 self.world.run(self.world.now + self.world.spread(10, self.fleet.scale // 2))
@@ -49,6 +49,8 @@ class Scenario:
         assert server is not None
         for number in range(self.world.random.randint(1, 6)):
             self.fleet.register(server, f"web{number}")
+        if self.fleet.planned:
+            self._users.plan(server)
         self.world.chaos = True
 
     def _something(self) -> None:

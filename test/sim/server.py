@@ -199,6 +199,7 @@ class Server(Process):
         self.scheduling = _Thread(self, "scheduler", scheduler.step)
         planner = Planner(self.store, kinds, news.task_moved)
         self.planning = _Thread(self, "planner", planner.step)
+        self.plans = Plans(news.calendars_changed, lambda _: self.planning.wake())
         self._identities = Identities(self.store)
         self.consumers = ConsumerApi(
             self.store,
@@ -207,7 +208,7 @@ class Server(Process):
             authority=authority,
             links=Links(network, self.store, gateway, pending),
             profile=AgentProfile(ca=(), signing_keys=(), urls=()),
-            plans=Plans(news.calendars_changed, lambda _: self.planning.wake()),
+            plans=self.plans,
         )
         self.tasks = TaskApi(self.store, clock, self.queue, kinds)
 

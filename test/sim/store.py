@@ -60,9 +60,15 @@ class Disk:
     def copy(self) -> bytes:
         return self.connection.serialize()
 
-    def restore(self, copy: bytes) -> None:
+    def restore(self, copy: bytes, *, now: int) -> None:
+        """As `pulp-server restore` does."""
         self.connection.close()
         self._open(copy)
+        unit = SqliteUnit(Connection(self.connection, writer=True), writing=True)
+        self.connection.execute("BEGIN")
+        unit.consumers.outrun(now)
+        unit.tasks.outrun(now)
+        self.connection.execute("COMMIT")
 
     @property
     def in_transaction(self) -> bool:

@@ -17,6 +17,7 @@ from pulp.server.api.types import (
 from pulp.server.domain.user import Principal, Role
 from sim.fleet import SECOND, Fleet
 from sim.kinds import BROKEN, Broken, future_task
+from sim.planning import Planning
 from sim.server import Server
 
 NAMES = ("ann", "bob", "eve")
@@ -38,6 +39,15 @@ class Users:
             self._ping: 3,
             self._ask_of_the_future: 2,
         }
+        self._planning = planning = Planning(fleet)
+        if fleet.planned:
+            self._acts |= {
+                planning.draw: 40,
+                planning.bind: 20,
+                planning.delete: 10,
+                planning.enforce: 12,
+                self._ask_in_window: 90,
+            }
 
     def visit(self, server: Server) -> None:
         """Somebody does something; a refusal is an answer too."""
@@ -104,6 +114,15 @@ class Users:
             self._shared = begin, max(now + SECOND, end)
         begin, end = self._shared
         return WindowBody(begin=_moment(begin), end=_moment(end))
+
+    def plan(self, server: Server) -> None:
+        """Before anything else there are some windows."""
+        for _ in range(self._world.random.randint(1, 4)):
+            self._planning.draw(server, Principal("ann", Role.ADMIN))
+
+    def _ask_in_window(self, server: Server, who: Principal) -> None:
+        task_id, name, wish = self._planning.ask(server, who)
+        self._acknowledged(task_id, who, "install", name, wish)
 
     def _burst(self, server: Server, who: Principal) -> None:
         name = self._consumer()
