@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from store_samples import add_tasks, consumer, task
+from store_samples import add_tasks, agent_info, consumer, task
 
 from pulp.common.calendar import Calendar, OneOff, Recurring
 from pulp.common.windows import Window
@@ -123,6 +123,27 @@ def test_consumers_are_counted_and_listed_by_what_is_bound_to_them(store: Store)
     rest = store.read(lambda uow: uow.consumers.page(where, first.next, 1))
     assert first.items + rest.items == [hosts[1], hosts[0]]
     assert rest.next is None
+
+
+def test_one_of_those_whose_calendars_say_the_same_stands_for_them(store: Store):
+    berlin, tokyo = (
+        msgspec.structs.replace(agent_info(), timezone=zone)
+        for zone in ("Europe/Berlin", "Asia/Tokyo")
+    )
+    hosts = [
+        consumer("a", windows=["nights"], agent=berlin),
+        consumer("b", windows=["nights"], agent=berlin, online=True),
+        consumer("c", windows=["nights"], agent=tokyo),
+        consumer("d", windows=["nights"]),
+        consumer("e", windows=["nights", "audit"], agent=tokyo),
+        consumer("f", windows=["nights"], agent=berlin, enforced=True),
+        consumer("g", agent=berlin),
+        consumer("h", agent=berlin),
+    ]
+    store.write(lambda uow: [uow.consumers.add(each) for each in reversed(hosts)])
+    found = {n: store.read(lambda uow, n=n: uow.consumers.unlike(n)) for n in ("nights", None, "x")}
+    bound = [each for each in hosts if each.id in "acdef"]
+    assert found == {"nights": bound, None: [*bound, hosts[6]], "x": []}
 
 
 def test_bound_to_follows_every_change_of_a_consumer(store: Store):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from pulp.common.calendar import Calendar, next_opening
 from pulp.common.calendar.zones import load_zone
 from pulp.server.api.errors import invalid
-from pulp.server.db.base import ConsumerFilter, Store
+from pulp.server.db.base import Store
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.window import NamedWindow, calendar_of
 
@@ -71,16 +71,13 @@ class Fleet:
     ) -> None:
         """InvalidInput when this change leaves nothing that opens on some host."""
         everywhere = new.everywhere or (old is not None and old.everywhere)
+        concerned = None if everywhere else new.name
         stored = self._windows()
         before = list(stored.values())
         after = list((stored | {new.name: new}).values())
         fix = "change it, or give that host another window first"
-        seen: set[tuple[tuple[str, ...], bool, str | None]] = set()
-        for consumer in self._consumers(None if everywhere else new.name):
-            alike = (tuple(consumer.windows), consumer.enforced, zone_of(consumer))
-            if alike not in seen:
-                seen.add(alike)
-                refuse_closing(field, fix, (consumer, before), (consumer, after), now)
+        for consumer in self._store.read(lambda uow: uow.consumers.unlike(concerned)):
+            refuse_closing(field, fix, (consumer, before), (consumer, after), now)
 
     def _windows(self) -> dict[str, NamedWindow]:
         found: dict[str, NamedWindow] = {}
@@ -91,12 +88,3 @@ class Fleet:
             after = page.next
             if after is None:
                 return found
-
-    def _consumers(self, window: str | None) -> Iterator[Consumer]:
-        where, after = ConsumerFilter(window=window), None
-        while True:
-            page = self._store.read(lambda uow, a=after: uow.consumers.page(where, a, PAGE))  # type: ignore[misc]
-            yield from page.items
-            after = page.next
-            if after is None:
-                return

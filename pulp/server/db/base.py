@@ -207,6 +207,10 @@ class ConsumerRepository(Protocol):
     def count(self, window: str | None) -> int:
         """How many consumers have this window or freeze; None: how many there are."""
 
+    def unlike(self, window: str | None) -> list[Consumer]:
+        """Of those that have this window or freeze (None: of all) one for each set of windows, enforced or not, in each of the
+        agents' time zones: the calendars of the others say the same. By id."""
+
     def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
         """What the host's calendar says has changed; None: that of every host, in one statement."""
 

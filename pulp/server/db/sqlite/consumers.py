@@ -42,6 +42,9 @@ UPDATE = f"UPDATE consumer SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:]
 BOUND_TO = 'SELECT consumer_id FROM binding WHERE "window" = ? ORDER BY consumer_id'
 COUNT_BOUND = 'SELECT count(*) FROM binding WHERE "window" = ?'
 COUNT = "SELECT count(*) FROM consumer"
+UNLIKE = f"""{_SELECT} WHERE id IN (
+    SELECT min(id) FROM consumer WHERE ? IS NULL OR id IN (SELECT consumer_id FROM binding WHERE "window" = ?)
+    GROUP BY windows, enforced, json_extract(CAST(agent AS TEXT), '$.timezone')) ORDER BY id"""
 RAISE_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1 WHERE id = ?"
 RAISE_EVERY_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1"
 OUTRUN = "UPDATE consumer SET keep_plan = max(keep_plan + 1, ?)"
@@ -106,6 +109,9 @@ class SqliteConsumers:
     def count(self, window: str | None) -> int:
         row = self._db.row(COUNT) if window is None else self._db.row(COUNT_BOUND, (window,))
         return 0 if row is None else int(row[0])
+
+    def unlike(self, window: str | None) -> list[Consumer]:
+        return [_consumer(row) for row in self._db.rows(UNLIKE, (window, window))]
 
     def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
         if consumer_ids is None:
