@@ -19,6 +19,7 @@ _WAITS = {
     "window": "with the agent, waits for its window{named}{until}",
     "agent": "with the agent, which is about to begin{limit}",
     "lane": "with the agent, waits for other work on the host{by} to end",
+    "cancel": "called off{void}, waits for the host to confirm that{limit}",
     "reboot": "the host restarts; waits until it is back{limit}",
     "unsupported-version": "cannot be run by this version of the server and waits for its upgrade{limit}",
 }
@@ -56,11 +57,18 @@ def waiting_for(reason: WaitingFor, zone: tzinfo) -> str:
     words = form.format(
         named=f" {_names(reason.windows)}" if reason.windows else "",
         by=f" (task {clean(reason.by)})" if reason.by else "",
+        void=f" ({clean(reason.void).rstrip('.')})" if reason.void else "",
         since=when(reason.since, zone),
         until=f" at {moment}" if reason.until else "",
         limit=f" (given up at {moment})" if reason.until else "",
     )
-    return words + _frozen(reason, zone) + _clock(reason.clock_offset or 0)
+    return words + _carried(reason, zone) + _frozen(reason, zone) + _clock(reason.clock_offset or 0)
+
+
+def _carried(reason: WaitingFor, zone: tzinfo) -> str:
+    if reason.missed_opening is None:
+        return ""
+    return f"; carried over, as it missed its opening of {when(reason.missed_opening, zone)}"
 
 
 def _frozen(reason: WaitingFor, zone: tzinfo) -> str:

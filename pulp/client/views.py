@@ -145,6 +145,8 @@ class WaitingFor(View, frozen=True, kw_only=True):
     windows: list[str] = []
     freezes: list[str] = []
     frozen_until: datetime | None = None
+    missed_opening: datetime | None = None
+    void: str = ""
     clock_offset: int | None = None
 
 

@@ -378,11 +378,12 @@ class OverrideView(View, frozen=True, kw_only=True):
 
 
 class WaitingForView(View, frozen=True, kw_only=True):
-    """code: start-time, queue, agent-offline, agent-busy, agent-accept, window, lane, agent, unsupported-version.
+    """code: start-time, queue, agent-offline, agent-busy, agent-accept, window, lane, agent, cancel, unsupported-version.
 
     Where one task is asked for, `by` is the task whose call is before it in the host's lane, `windows` are those that open for
     it at `until`, and `freezes` those that are on until `frozen_until`. `clock_offset`: of a held task, whose host's own clock
-    decides: ms that it was ahead of the server's at the last hello.
+    decides: ms that it was ahead of the server's at the last hello. `missed_opening`: of what is carried over, when the opening
+    began that it was planned for. `void`: of what is called off, why nothing is left of its window.
     """
 
     code: str
@@ -392,6 +393,8 @@ class WaitingForView(View, frozen=True, kw_only=True):
     windows: list[str] = msgspec.field(default_factory=list)
     freezes: list[str] = msgspec.field(default_factory=list)
     frozen_until: datetime | None = None
+    missed_opening: datetime | None = None
+    void: str = ""
     clock_offset: int | None = None
 
 

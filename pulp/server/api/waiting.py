@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -25,6 +26,8 @@ def waiting_for(record: TaskRecord, consumer: Consumer | None, now: int) -> Wait
     """None when the task is final. `consumer` is the task's, as stored now; None when it has none or it is gone."""
     if record.parked == PARKED_VERSION:
         return upgrade(record)
+    if _is_called_off(record):
+        return _confirmation(record)
     match record.state:
         case TaskState.SCHEDULED:
             return _view("start-time", record.created_at, record.not_before)
@@ -32,7 +35,9 @@ def waiting_for(record: TaskRecord, consumer: Consumer | None, now: int) -> Wait
             return _delivery(record, consumer)
         case TaskState.HELD:
             view, offset = _opening(record, now), consumer.clock_offset if consumer else None
-            return msgspec.structs.replace(view, clock_offset=offset)
+            return msgspec.structs.replace(
+                view, clock_offset=offset, missed_opening=_missed_opening(record)
+            )
         case TaskState.RUNNING:
             return _work(record)
     return None
@@ -63,6 +68,26 @@ def upgrade(record: TaskRecord) -> WaitingForView:
     """Of an open task that this server cannot run: whatever else it waits for, it ends properly only after the upgrade."""
     since = record.parked_at or record.created_at
     return _view(PARKED_VERSION, since, record.deadline or record.accept_by)
+
+
+def _is_called_off(record: TaskRecord) -> bool:
+    """An agent may have it, has not begun it as far as is known, and is to give it up."""
+    begun = record.state is TaskState.RUNNING and record.phase != READY
+    return record.cancel_requested_at is not None and not record.cancel_refused and not begun
+
+
+def _confirmation(record: TaskRecord) -> WaitingForView | None:
+    if record.state.final or record.cancel_requested_at is None:
+        return None
+    view = _view("cancel", record.cancel_requested_at, record.deadline)
+    return msgspec.structs.replace(view, void=record.rule.void if record.rule else "")
+
+
+def _missed_opening(record: TaskRecord) -> datetime | None:
+    """Where it waits for a later one than it was planned for: when that was."""
+    if record.window is None or record.starts is None or record.starts < record.window.end:
+        return None
+    return to_datetime(record.window.begin)
 
 
 def _delivery(record: TaskRecord, consumer: Consumer | None) -> WaitingForView:

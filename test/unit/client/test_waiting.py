@@ -356,6 +356,15 @@ def test_what_it_waits_for_is_said(stage: Stage, waiting_for: str, words: str) -
             },
             "its window nights; frozen by xmas until 2026-12-28 00:00:00 CET",
         ),
+        (
+            {"code": "window", "missed_opening": "2026-12-27T23:00:00Z"},
+            "waits for its window; carried over, as it missed its opening of 2026-12-28 00:00:00 CET",
+        ),
+        ({"code": "cancel"}, "called off, waits for the host to confirm that"),
+        (
+            {"code": "cancel", "void": "Window nights was deleted."},
+            "called off (Window nights was deleted), waits for the host",
+        ),
         ({"code": "window", "clock_offset": 180_500}, "; the host's clock is 3m ahead"),
         ({"code": "window", "clock_offset": -900_000}, "; the host's clock is 15m behind"),
     ],

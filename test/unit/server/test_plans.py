@@ -8,6 +8,7 @@ import pytest
 from server_world import DAY, HOUR, RESULT, START, World
 
 from pulp.common.calendar import OneOff
+from pulp.common.times import to_ms
 from pulp.common.windows import Window
 from pulp.messaging.base import Peer
 from pulp.rmi.messages import (
@@ -25,9 +26,11 @@ from pulp.rmi.messages import (
     Unknown,
 )
 from pulp.rmi.versions import FEATURES
+from pulp.server.api.types import WaitingForView
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.task import TaskRecord
 from pulp.server.domain.task import TaskState as S
+from pulp.server.domain.user import Principal, Role
 from pulp.server.domain.window import NamedWindow, WindowRole
 from pulp.server.tasking.opening import Opened, Wanted, open_for
 
@@ -441,3 +444,51 @@ def test_a_plan_for_a_call_that_its_agent_has_lost_ends_it(world: World, plans: 
     world.reply(peer, Unknown(id=task_id))
     task = plans.task(task_id)
     assert (task.state, task.error.code if task.error else "") == (S.ERROR, "lost")
+
+
+# --- what users are told ---
+
+
+def shown(world: World, task_id: str) -> WaitingForView:
+    view = world.tasks.show(Principal("viktor", Role.VIEWER), task_id).waiting_for
+    assert view is not None
+    return view
+
+
+def test_a_task_that_is_called_off_says_so_until_its_host_confirms(
+    world: World, plans: Plans, peer: Peer
+):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    world.build()  # and the host is away
+    plans.remove("nights")
+    world.plan()
+    view = shown(world, task_id)
+    assert (view.code, to_ms(view.since)) == ("cancel", world.now)
+    assert "Window nights was deleted" in view.void
+    peer = world.hello(calls=[CallStatus(task_id, "held")])
+    world.reply(peer, Canceled(id=task_id))
+    assert world.waits_for(task_id) is None
+
+
+def test_a_user_who_cancels_while_the_host_is_away_is_told_what_it_waits_for(
+    world: World, plans: Plans, peer: Peer
+):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    world.build()
+    world.cancel(task_id)
+    view = shown(world, task_id)
+    assert (view.code, view.void) == ("cancel", "")
+
+
+def test_what_is_carried_over_says_which_opening_it_missed(world: World, plans: Plans, peer: Peer):
+    plans.put("nights", NIGHT)
+    plans.put("later", LATER)
+    task_id = plans.held(peer, "next")
+    assert shown(world, task_id).missed_opening is None
+    world.clock.at = NIGHT + 3 * HOUR
+    world.reply(peer, Accepted(id=task_id, state="held", starts=LATER))
+    view = shown(world, task_id)
+    assert view.missed_opening is not None
+    assert (view.windows, to_ms(view.missed_opening)) == (["later"], NIGHT)
