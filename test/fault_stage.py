@@ -16,6 +16,7 @@ from pulp_agent.backoff import LONGEST
 from pulp_agent.calls import CallTable
 from pulp_agent.home import Home
 from pulp_agent.journal import read_records
+from power import Power
 from stepped_clock import SteppedClock
 from world import Host, World, WorldError, until
 
@@ -45,7 +46,9 @@ class Stage:
         """clock: of the hosts; the server has the true one. settings: more of them, of server and hosts."""
         self._points = path / "failpoints"
         self._points.mkdir()
+        self.power = Power(path / "power")
         usual = {
+            **self.power.settings,
             VARIABLE: str(self._points),
             "PULP_AGENT_PACKAGES_LOCK_TIMEOUT": "30s",
             "PULP_TASKS_SWEEP": "2s",

@@ -17,6 +17,8 @@ CONFIRM_PATIENCE = 30 * SECOND
 """So long the final may take to be confirmed. After that the host restarts all the same: it is sent again then."""
 AGAIN = 2 * MINUTE
 """A host that is still there so long after its system was asked is asked again, or is given up."""
+SOON = 10 * SECOND
+"""The same for an agent that was started after that: a system that goes down starts nothing."""
 ASKS = 2
 
 
@@ -26,7 +28,7 @@ class Restarting:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._since = 0
-        self._asked: int | None = None
+        self._again: int | None = None
 
     def begin(self) -> None:
         """After the journal was read."""
@@ -38,7 +40,7 @@ class Restarting:
             desk.log("info", "The host was restarted", call=due.id)
         else:
             self._since = desk.at.mono
-            self._asked = desk.at.mono if desk.table.restart_asks else None
+            self._again = desk.at.mono + SOON if desk.table.restart_asks else None
 
     @property
     def due(self) -> bool:
@@ -48,7 +50,7 @@ class Restarting:
         """Before its final is given. Who was started anew meanwhile has been restarted."""
         if boot == self._desk.me.boot_id:
             self._desk.append(RestartDue(id=call.id, boot=boot))
-            self._since, self._asked = self._desk.at.mono, None
+            self._since, self._again = self._desk.at.mono, None
 
     def step(self) -> None:
         """Ask the system if it is time."""
@@ -59,7 +61,7 @@ class Restarting:
             self.refused("It was asked, and the host is still there.")
             return
         desk.append(RestartAsked(id=due.id, at=desk.at.wall))
-        self._asked = desk.at.mono
+        self._again = desk.at.mono + AGAIN
         desk.out.append(RestartHost(due.id))
 
     def _is_early(self, due: RestartDue) -> bool:
@@ -69,8 +71,8 @@ class Restarting:
         return self._desk.at.mono < self._next(confirmed=call is None)
 
     def _next(self, *, confirmed: bool) -> int:
-        if self._asked is not None:
-            return self._asked + AGAIN
+        if self._again is not None:
+            return self._again
         return self._since if confirmed else self._since + CONFIRM_PATIENCE
 
     def wake(self) -> int | None:

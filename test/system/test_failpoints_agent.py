@@ -91,6 +91,21 @@ def registered_all_the_same(stage: Stage, package: str) -> None:
     assert_registered(stage, package)
 
 
+def restarted(stage: Stage, package: str) -> None:
+    """The work is followed by a restart of the host, which kills its agent and gives it another boot id: once."""
+    count = stage.power.restarts
+    task = stage.ask(package, policy={"reboot": "always"})
+    over = stage.ended(task)
+    assert over["state"] == "finished", over
+    assert over["result"]["restart"]["to"] == stage.power.boot_id
+    stage.settle()
+    events = [e["type"] for e in stage.world.history(stage.host) if e["task_id"] == task["id"]]
+    assert sorted(events) == ["packages_installed", "rebooted"]
+    assert stage.executions(package) == 1
+    assert stage.power.restarts == count + 1
+    stage.violations_none()
+
+
 def ready_to_register(stage: Stage) -> str:
     """A token that replaces this host by itself, as after a new installation."""
     stage.away()
@@ -135,6 +150,11 @@ WAYS: dict[str, tuple[Way, int]] = {
     },
     "agent.journal.opening.before": (in_window, 1),
     "agent.journal.opening.after": (in_window, 1),
+    **{
+        f"agent.journal.restart-{record}.{side}": (restarted, 1)
+        for record in ("due", "asked", "over")
+        for side in ("before", "after")
+    },
     "agent.journal.rewritten": (compacting, 1),
     "agent.journal.replaced": (compacting, 1),
     "agent.file.written": (install, 3),
