@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import psutil
 from debrepo import Package
+from power import Power
 from pulp_agent.backoff import LONGEST
 from pulp_agent.calls import CallTable
 from pulp_agent.home import Home
 from pulp_agent.journal import read_records
-from power import Power
 from stepped_clock import SteppedClock
 from world import Host, World, WorldError, until
 
