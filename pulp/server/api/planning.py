@@ -49,12 +49,14 @@ class Faults:
 class Asked:
     """What a request says of times, for whatever host; `for_host` of api.windowed makes a task's times of it.
 
-    expected: ms that the work takes; None: what its method usually does. override_for: ms.
+    expected: ms that the work takes; None: what its method usually does. insists: that is said here, and not only kept from an
+    earlier task. override_for: ms.
     """
 
     not_before: int | None = None
     wanted: Wanted | None = None
     expected: int | None = None
+    insists: bool = False
     override_reason: str = ""
     override_for: int = 0
     deliver_within: int
@@ -97,6 +99,7 @@ def _asked(
     return Asked(
         wanted=wanted,
         expected=expected if body.expected is None else expected_of(body.expected, faults),
+        insists=body.expected is not None,
         override_reason=override.reason if override else "",
         override_for=_override_for(override.for_, faults) if override else 0,
         **times,

@@ -150,6 +150,7 @@ class _Run:
             not_before=self.due,
             wanted=self._wanted(),
             expected=self.schedule.expected,
+            insists=self.schedule.expected is not None,
             deliver_within=self.schedule.deliver_within,
             timeout=self.schedule.timeout,
         )

@@ -319,6 +319,12 @@ def test_a_retry_says_anew_what_is_to_be_otherwise(rest: Rest) -> None:
     assert (other.rule.asked, other.rule.missed) == ("next", "next")
 
 
+def test_a_retry_in_the_last_minutes_is_not_held_to_what_nobody_said(rest: Rest) -> None:
+    first = failed(rest, window=WindowBody(begin=at(0), duration="2h"))
+    rest.clock.go(2 * HOUR - MINUTE)
+    assert again(rest, first).window == first.window
+
+
 def test_a_retry_repeats_no_override(rest: Rest) -> None:
     rest.change("web1", enforced=True)
     view = install(rest, ADMIN, override=OverrideBody(reason="hole"))
