@@ -1,4 +1,4 @@
-"""Which hosts have a package follows what agents report, also to a server that has forgotten it; history with and without logs."""
+"""Who has a package follows what agents report, also to a server that has forgotten it; history with and without logs."""
 
 from __future__ import annotations
 
