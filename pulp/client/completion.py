@@ -45,6 +45,15 @@ def complete_window(ctx: typer.Context, incomplete: str) -> list[str]:
     )
 
 
+def complete_opening(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Of an action: a window by its name, or the host's next opening."""
+    return _complete(
+        ctx,
+        incomplete,
+        lambda c: ("next", *(a.value.name for a in c.windows(role="window", limit=_SHOWN))),
+    )
+
+
 def _complete(
     ctx: typer.Context, incomplete: str, names: Callable[[RestClient], Iterable[str]]
 ) -> list[str]:

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pulp.client.completion import complete_consumer, complete_login, complete_task
+from pulp.client.completion import (
+    complete_consumer,
+    complete_login,
+    complete_opening,
+    complete_task,
+)
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON: one document, or one line per item of a list.")
@@ -76,6 +81,7 @@ WindowSpec = Annotated[
         metavar="WINDOW",
         help="Begin only within: a window by its NAME, 'next' for the next opening of any of the host's "
         "windows, or times such as 'tuesday 12:00/2h', '22:00/4:00', 'now/30m'. The host itself keeps to it.",
+        autocompletion=complete_opening,
     ),
 ]
 NO_WINDOW = "none"
@@ -85,6 +91,7 @@ RetryWindow = Annotated[
         "--window",
         metavar="WINDOW",
         help="Begin only within, as of the first; 'none': outside any window. Default: the first one's, if it is not over.",
+        autocompletion=complete_opening,
     ),
 ]
 

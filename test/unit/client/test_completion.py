@@ -62,6 +62,17 @@ def test_a_windows_or_freezes_name(
     assert stage.script.requests[0].url.params["role"] == sort
 
 
+@pytest.mark.parametrize("typed", ["ni", "ne"])
+def test_where_work_may_begin(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    stage.script.on("GET", "/windows", page({"name": "nights"}, {"name": "days"}))
+    command = f"pulp-admin consumer install web1 nginx --window {typed}"
+    found = complete(stage, monkeypatch, capsys, command)
+    assert found == (["nights"] if typed == "ni" else ["next"])
+    assert stage.script.requests[0].url.params["role"] == "window"
+
+
 @pytest.mark.parametrize(
     "trouble",
     [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), Reply(500), page({"no": "id"})],
