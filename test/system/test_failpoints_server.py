@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import plan_ways
 import pytest
 from failpoints import names
 from fault_stage import PATIENCE, Stage, unanswered
@@ -248,6 +249,10 @@ WAYS: dict[str, tuple[Way, int]] = {
     "server.refuse.committed": (refused, 1),
     "server.cancel.committed": (canceled_while_held, 1),
     "server.cancel.sent": (canceled_while_held, 1),
+    "server.keep.sent": (plan_ways.kept, 1),
+    "server.replan.committed": (plan_ways.moved, 1),
+    "server.replan.noted": (plan_ways.moved, 1),
+    "server.replan.sent": (plan_ways.moved, 1),
     "server.unregister.committed": (unregistered, 1),
     "server.window.unbound": (window_deleted, 1),
     "server.register.committed": (registered, 1),
