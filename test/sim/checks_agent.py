@@ -11,6 +11,7 @@ from pulp_agent.calls import CallTable
 from pulp_agent.events import Outcome, StartFetch, StartJob
 from pulp_agent.records import AnyRecord, Kept, Replanned
 
+from pulp.common.times import LAST
 from pulp.messaging.base import Message
 from pulp.rmi import codec
 from pulp.rmi.errors import RemoteCallError
@@ -161,15 +162,29 @@ class AgentChecks(Rules):
 
     def agent_starts(self, host: Host, job: StartJob) -> None:
         self.began[host.name, job.id] = self.world.now
+        going_on = [fetch.id for fetch in host.fetching if fetch.folder.decision is None]
+        if going_on and job.method != "Packages.profile":
+            self.broken("7 what is fetched gives way to work", going_on, job)
         call = host.index.open.get(job.id)
         if call is None or call.phase is not Phase.RUNNING:
             self.broken("3 journaled before it is started", job)
+        if host.index.restart is not None and job.method != "Packages.profile":
+            self.broken("3 nothing else begins before a restart that is due", host.name, job)
         if job.id in self.untakable:
             self.broken("8 what an agent cannot take is refused", job)
         folder = host.disk.spool.get(job.id)
         if folder is None or not folder.began:  # else its repair: the execution began in time
             self._in_time(host, call)
             self._in_order(host, call)
+
+    def restarts(self, host: Host, call_id: str) -> None:
+        """The agent asks its system to restart the host: once in the host's life, and after its answer."""
+        call = host.index.open.get(call_id)
+        if host.index.restart is None or (call is not None and call.final is None):
+            self.broken("3 its answer is safe before the host goes down", host.name, call)
+        if host.asked.setdefault(call_id, host.booted) != host.booted:
+            self.broken("3 a host is restarted once for a call", host.name, call_id)
+        self.world.note(host.name, "asks for a restart", call_id)
 
     def _in_time(self, host: Host, call: Call) -> None:
         wall, window = host.wall, call.window
@@ -233,31 +248,33 @@ class AgentChecks(Rules):
             self.broken("4 canceled means that nothing was changed", host.name, task)
 
     def agent_fetches(self, host: Host, fetch: StartFetch) -> None:
-        call = host.index.open.get(fetch.id)
+        """By all that its journal has: a fetch may go ahead of the sync."""
+        table = CallTable(map(decode, host.disk.lines))
+        call = table.open.get(fetch.id)
         held = call is not None and call.phase is Phase.WAITING
         if call is None or not held or not (call.window and call.window.predownload):
             self.broken("7 only what is held and wishes it is fetched ahead", fetch, call)
-        if _at_work(host):
+        if any((host.name, call.id) in self.began for call in _at_work(table)):
             self.broken("7 nothing is fetched ahead beside work", fetch)
 
     def fetch_goes_on(self, host: Host, call_id: str) -> None:
         """Looked at once a minute while it runs."""
-        for call in _at_work(host):
+        for call in _at_work(host.index):
             began = self.began.get((host.name, call.id), self.world.now)
             if self.world.now - began > GIVING_WAY:
                 self.broken("7 what is fetched gives way to work", call_id, call)
-        held = host.index.open.get(call_id)
-        if held is not None and self._waits(host, held):
-            self.broken("7 no opening waits for what is fetched", host.wall, held)
+        for call in host.index.in_phase(Phase.WAITING):
+            if call.lane is Lane.HOST and self._kept_waiting(host, call):
+                self.broken("7 no work waits for what is fetched", host.wall, call)
 
-    def _waits(self, host: Host, call: Call) -> bool:
+    def _kept_waiting(self, host: Host, call: Call) -> bool:
         """Whether nothing but the fetch can be what keeps this call from its start."""
         calm = self.world.now - host.disturbed > GIVING_WAY and not host.journal_full
         window, since = call.window, host.wall - GIVING_WAY
-        if call.phase is not Phase.WAITING or window is None or not calm or _at_work(host):
+        if not calm or _at_work(host.index) or call.taken > since or host.wall > call.expires:
             return False
-        inside = window.begin <= since and host.wall < _closes(window) - window.expected
-        return inside and host.wall <= call.expires and _own_windows_allow(host, call)
+        begin, last = (window.begin, _closes(window) - window.expected) if window else (0, LAST)
+        return begin <= since and host.wall < last and _own_windows_allow(host, call)
 
     def job_results(self, host: Host, call_id: str, outcome: Outcome) -> None:
         self.results[call_id].append((host.uid, outcome))
@@ -316,10 +333,9 @@ def _over(window: WireWindow) -> int:
     return max(window.end, _closes(window))
 
 
-def _at_work(host: Host) -> list[Call]:
+def _at_work(table: CallTable) -> list[Call]:
     """The call that changes the host now."""
-    running = host.index.in_phase(Phase.RUNNING)
-    return [call for call in running if call.lane is Lane.HOST]
+    return [call for call in table.in_phase(Phase.RUNNING) if call.lane is Lane.HOST]
 
 
 def _changes_host(folder: Folder) -> bool:

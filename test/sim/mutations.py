@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sim.planted_agent import AGENT_CALLS, AGENT_ORDER, AGENT_TIME
+from sim.planted_ahead import AGENT_AHEAD
 from sim.planted_plans import PLANS
+from sim.planted_restarts import RESTARTS
 from sim.planted_server import SERVER_ORDER, SERVER_PEERS
 from sim.planted_tasks import SERVER_TASKS
 
@@ -15,4 +17,6 @@ MUTATIONS = (
     *AGENT_ORDER,
     *AGENT_CALLS,
     *AGENT_TIME,
+    *RESTARTS,
+    *AGENT_AHEAD,
 )

@@ -49,8 +49,8 @@ def _rule(window: WireWindow, rng: Random) -> tuple[WireWindow, int]:
 
 
 def _ahead(window: WireWindow, rng: Random) -> WireWindow:
-    """Half of them wish that packages are fetched before the opening."""
-    return msgspec.structs.replace(window, predownload=rng.random() < 0.5)
+    """Most of them wish that packages are fetched before the opening."""
+    return msgspec.structs.replace(window, predownload=rng.random() < 0.8)
 
 
 def _grace_end(window: WireWindow) -> int:
