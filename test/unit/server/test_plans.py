@@ -27,7 +27,8 @@ from pulp.rmi.messages import (
 )
 from pulp.rmi.versions import FEATURES
 from pulp.server.api.types import WaitingForView
-from pulp.server.db.base import UnitOfWork
+from pulp.server.async_.planner import Planner
+from pulp.server.db.base import StoreUnavailable, UnitOfWork
 from pulp.server.domain.task import TaskRecord
 from pulp.server.domain.task import TaskState as S
 from pulp.server.domain.user import Principal, Role
@@ -424,6 +425,44 @@ def test_a_class_that_raises_at_its_end_keeps_no_other_host_waiting(
     world.plan()
     assert plans.task(task_id).state is S.MISSED
     assert world.store.read(lambda uow: uow.consumers.to_replan(9)) == []
+
+
+def test_a_host_stays_marked_where_its_tasks_could_not_be_planned(
+    world: World, plans: Plans, monkeypatch: pytest.MonkeyPatch
+):
+    """The store is away in between, or the server dies there."""
+    plans.put("nights", NIGHT)
+    task_id = plans.install()
+    plans.put("nights", LATER)
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pulp.server.async_.planner._Anew.plan", away)
+        with pytest.raises(StoreUnavailable):
+            world.planner.step(world.now)
+    world.plan()
+    assert (plans.task(task_id).window or pytest.fail()).begin == LATER
+
+
+def test_a_change_that_comes_while_a_host_is_planned_anew_is_not_forgotten(
+    world: World, plans: Plans, monkeypatch: pytest.MonkeyPatch
+):
+    plans.put("nights", NIGHT)
+    task_id = plans.install()
+    plans.put("nights", LATER)
+    outcome = Planner._outcome
+
+    def and_another(self: Planner, *about: Any) -> None:
+        outcome(self, *about)
+        monkeypatch.undo()
+        plans.put("nights", LATER + HOUR)
+
+    monkeypatch.setattr(Planner, "_outcome", and_another)
+    world.plan()
+    world.plan()
+    assert (plans.task(task_id).window or pytest.fail()).begin == LATER + HOUR
 
 
 def test_many_calls_of_one_host_are_planned_in_units_that_are_bounded(
