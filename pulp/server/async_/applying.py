@@ -13,7 +13,7 @@ from pulp.common.failpoints import failpoint
 from pulp.rmi.call import CallState, Verdict, advance
 from pulp.rmi.checks import read_value
 from pulp.rmi.errors import RemoteCallError
-from pulp.rmi.interfaces import METHODS
+from pulp.rmi.interfaces import METHODS, Lane, Method
 from pulp.rmi.messages import (
     FINALS,
     Accepted,
@@ -217,7 +217,7 @@ class Applying:
     def _succeed(self, task: Task, final: Succeeded) -> None:
         task.record = task.record.replace(result=bytes(final.value))
         try:
-            value = read_value(final.value, self._result_type(task), call_id=final.id)
+            value = self._value(task, final)
         except RemoteCallError as e:
             task.failed(self._ctx, TaskError(code="unreadable-result", message=str(e)))
         else:
@@ -247,14 +247,23 @@ class Applying:
         task.restarted(self._ctx, restart)
         return False
 
-    def _result_type(self, task: Task) -> Any:
+    def _value(self, task: Task, final: Succeeded) -> Any:
+        """RemoteCallError, also for the answer of a mere reading that was cut: its empty lists would be taken at their word."""
+        method = self._method(task)
+        if method is not None and method.lane is Lane.READ and final.truncated is True:
+            raise RemoteCallError(
+                f"the result of call {final.id} was too large to be sent whole, and its lists were left out",
+                reason="unreadable-result",
+                call_id=final.id,
+            )
+        return read_value(final.value, method.result if method else Any, call_id=final.id)
+
+    def _method(self, task: Task) -> Method | None:
         """By the version that was called; a restored store may not know the call."""
         call = task.record.call
         if call is not None:
-            method = self._methods.get((f"{call.class_}.{call.method}", call.version))
-        else:
-            method = task.method if isinstance(task, AsyncTask) else None
-        return method.result if method else Any
+            return self._methods.get((f"{call.class_}.{call.method}", call.version))
+        return task.method if isinstance(task, AsyncTask) else None
 
     def _keep_answer(self, record: TaskRecord, final: Final) -> TaskRecord:
         """The call is over, and its class is not known here: only that class may say what its end means."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import msgspec
-from server_world import World
+from typing import Any
 
-from pulp.rmi.messages import InstalledPackage, Profile, ProfileHash, WantProfile
+import msgspec
+import pytest
+from msgspec import UNSET, Raw
+from server_world import DAY, HOUR, World
+
+from pulp.rmi.messages import InstalledPackage, Profile, ProfileHash, Succeeded, WantProfile
+from pulp.server.api.packages import TASK_CLASSES, NoArguments, RefreshProfile
 from pulp.server.db.base import PackageFilter
 from pulp.server.domain.consumer import StoredProfile
+from pulp.server.tasking.deadlines import Timing
 
 BASH = InstalledPackage(name="bash", version="5.2", arch="amd64")
 
@@ -98,3 +104,38 @@ def test_a_profile_that_is_none_is_kept_raw_and_named(world: World, caplog: obje
     [record] = [r for r in caplog.records if r.name.endswith("replies")]  # type: ignore[attr-defined]
     assert record.consumer_id == "web1"
     assert "packages[1]" in record.why and "version" in record.why
+
+
+@pytest.mark.parametrize(
+    ("value", "truncated", "why"),
+    [
+        (b'{"hash":"h2","packages":[]}', True, "too large to be sent whole"),
+        (b'{"hash":"h2","packages":[{"name":"a"}]}', UNSET, "packages[0]"),
+    ],
+)
+def test_an_asked_for_profile_that_is_cut_or_bad_replaces_nothing(
+    world: World, value: bytes, truncated: Any, why: str
+) -> None:
+    world.build(TASK_CLASSES)
+    world.consumer()
+    peer = world.hello()
+    world.reply(peer, Profile(hash="h1", packages=[BASH]))
+    record = RefreshProfile.new(
+        NoArguments(),
+        consumer_id="web1",
+        requested_by="ann",
+        now=world.now,
+        timing=Timing(deliver_within=DAY, timeout=HOUR),
+    )
+    task_id = world.store.write(lambda uow: world.queue.enqueue(uow, record)).id
+    world.step()
+    done = Succeeded(
+        id=task_id, value=Raw(value), started=world.now, finished=world.now, truncated=truncated
+    )
+    world.reply(peer, done)
+    error = world.task(task_id).error
+    assert error is not None and error.code == "unreadable-result"
+    assert why in error.message
+    kept = stored(world)
+    assert kept is not None and kept.hash == "h1"
+    assert hosts(world, "bash") == ["web1"]
