@@ -16,7 +16,6 @@ from pulp_agent.agenda import Agenda
 from pulp_agent.call import Call
 from pulp_agent.desk import Desk
 from pulp_agent.events import EndFetch, FetchEnded, StartFetch
-from pulp_agent.lane import Lanes
 
 SPREAD = DAY
 """A fetch is begun at most so long before the opening (ms): what is fetched earlier is out of date by then."""
@@ -28,7 +27,7 @@ TRIES = 3
 RETRY = 5 * MINUTE
 """Before a failed one is tried again; four times as long before the last try."""
 _TIMEOUT_GRACE = 10 * SECOND
-_NOTHING_TO_FETCH = frozenset({"remove", "remove_group"})
+_NOTHING_TO_FETCH = frozenset({"remove", "remove_group", "repair"})
 
 
 @dataclass(slots=True)
@@ -53,9 +52,8 @@ class _Fetch:
 class Ahead:
     """`since`: when this agent began (ms UTC). Whoever changes anything calls `pump` in the end."""
 
-    def __init__(self, desk: Desk, lanes: Lanes) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._lanes = lanes
         self._agenda = Agenda()
         self._wishes: dict[str, _Wish] = {}
         self._fetch: _Fetch | None = None
@@ -103,20 +101,16 @@ class Ahead:
         """What an earlier life has left running; it is not known of here."""
         self._desk.out.append(EndFetch())
 
-    def pump(self) -> None:
-        """Look at what is due, and begin the next, in order of acceptance."""
+    def pump(self, *, idle: bool) -> None:
+        """Look at what is due, and begin the next, in order of acceptance. `idle`: nothing changes the host, or is to."""
         at = self._desk.at
         if self._fetch and at.mono >= self._fetch.ends and not self._fetch.told_to_end:
             self._end(self._fetch)
             self._settle(self._fetch, "it took longer than the call's timeout")
         for due in self._agenda.take_due(at.wall):
             self._place(self._desk.table.open[due])
-        while self._idle and (first := self._agenda.first(Lane.HOST)) is not None:
+        while idle and self._fetch is None and (first := self._agenda.first(Lane.HOST)) is not None:
             self._start(self._desk.table.open[first])
-
-    @property
-    def _idle(self) -> bool:
-        return self._fetch is None and self._lanes.busy_with is None
 
     def _place(self, call: Call) -> None:
         """Wait, stand in line, or leave it be: it is too late then, and the opening itself is near."""

@@ -15,16 +15,22 @@ import msgspec
 from msgspec import Raw, Struct
 
 from pulp.rmi.interfaces import (
+    GROUPS,
     INFO,
+    METHODS,
     PROFILE,
+    REFRESH,
     RESTART,
+    UPDATES,
     Change,
     Facts,
+    Lane,
     NoArgs,
     PackageSpec,
     PackagesResult,
     ProfileResult,
 )
+from pulp.rmi.reports import GroupsResult, RefreshResult, UpdatesResult
 from pulp.rmi.restarts import RestartResult
 from pulp_agent.events import (
     CancelDecided,
@@ -196,8 +202,21 @@ class _Args(Struct):
     dry_run: bool = False
 
 
+_TOLD: dict[str, Struct] = {
+    PROFILE.path: ProfileResult(hash="simulated", packages=[]),
+    INFO.path: Facts(os={"id": "simulated"}, boot_id="simulated", timezone="UTC"),
+    UPDATES.path: UpdatesResult(backend="simulated", updates=[]),
+    GROUPS.path: GroupsResult(backend="simulated", groups=[]),
+    REFRESH.path: RefreshResult(backend="simulated"),
+    RESTART.path: RestartResult(needed=False),
+}
+"""The answers that are no package results."""
+
+
 def _changes(job: StartJob) -> bool:
-    return job.method not in (PROFILE.path, INFO.path) and not _args(job).dry_run
+    method = METHODS.get((job.method, job.version))
+    reads = method is not None and method.lane is Lane.READ
+    return not reads and not _args(job).dry_run
 
 
 def _args(job: StartJob) -> _Args:
@@ -205,12 +224,8 @@ def _args(job: StartJob) -> _Args:
 
 
 def _value(job: StartJob) -> Struct:
-    if job.method == PROFILE.path:
-        return ProfileResult(hash="simulated", packages=[])
-    if job.method == INFO.path:
-        return Facts(os={"id": "simulated"}, boot_id="simulated", timezone="UTC")
-    if job.method == RESTART.path:
-        return RestartResult(needed=False)
+    if job.method in _TOLD:
+        return _TOLD[job.method]
     if not job.method.startswith("Packages."):
         return NoArgs()
     args = _args(job)

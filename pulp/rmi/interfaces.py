@@ -15,7 +15,13 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pulp.rmi.messages import InstalledPackages
-from pulp.rmi.reports import GroupsArgs, GroupsResult, UpdatesArgs, UpdatesResult
+from pulp.rmi.reports import (
+    GroupsArgs,
+    GroupsResult,
+    RefreshResult,
+    UpdatesArgs,
+    UpdatesResult,
+)
 from pulp.rmi.restarts import RestartArgs, RestartResult
 
 R = TypeVar("R")
@@ -99,6 +105,12 @@ class GroupArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     groups: Annotated[list[PackageName], Meta(min_length=1, max_length=100)]
     policy: Policy = DEFAULT_POLICY
     dry_run: bool = False
+
+
+class RepairArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`config_files` as in a Policy: what becomes of configuration files that were changed on the host."""
+
+    config_files: Literal["keep", "new"] = "keep"
 
 
 class NoArgs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,6 +245,8 @@ PROFILE = Method("Packages", "profile", 1, NoArgs, ProfileResult, Lane.READ)
 UPDATES = Method("Packages", "updates", 1, UpdatesArgs, UpdatesResult, Lane.READ)
 INSTALL_GROUP = Method("Packages", "install_group", 1, GroupArgs, PackagesResult, Lane.HOST)
 REMOVE_GROUP = Method("Packages", "remove_group", 1, GroupArgs, PackagesResult, Lane.HOST)
+REPAIR = Method("Packages", "repair", 1, RepairArgs, PackagesResult, Lane.HOST)
+REFRESH = Method("Packages", "refresh", 1, NoArgs, RefreshResult, Lane.READ)
 GROUPS = Method("Packages", "groups", 1, GroupsArgs, GroupsResult, Lane.READ)
 PING = Method("System", "ping", 1, NoArgs, NoArgs, Lane.NOW)
 INFO = Method("System", "info", 1, NoArgs, Facts, Lane.READ)
@@ -248,6 +262,8 @@ METHODS: dict[tuple[str, int], Method] = {
         UPDATE_ALL,
         INSTALL_GROUP,
         REMOVE_GROUP,
+        REPAIR,
+        REFRESH,
         PROFILE,
         UPDATES,
         GROUPS,
@@ -330,6 +346,12 @@ class Packages(Generic[R]):
 
     def updates(self, *, refresh: bool = False) -> R:
         return self._invoke(UPDATES, UpdatesArgs(refresh=refresh))
+
+    def repair(self, *, config_files: Literal["keep", "new"] = "keep") -> R:
+        return self._invoke(REPAIR, RepairArgs(config_files=config_files))
+
+    def refresh(self) -> R:
+        return self._invoke(REFRESH, NoArgs())
 
     def groups(self, *, refresh: bool = False) -> R:
         return self._invoke(GROUPS, GroupsArgs(refresh=refresh))

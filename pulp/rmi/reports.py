@@ -68,3 +68,11 @@ class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class GroupsResult(Struct, frozen=True, kw_only=True):
     backend: str
     groups: list[Group]
+
+
+class RefreshResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The repositories' metadata is as new as they have it. `log`: the last 64 KiB; `phases`: phase → ms."""
+
+    backend: str
+    phases: dict[str, int] = {}
+    log: str = ""

@@ -72,6 +72,8 @@ SINCE: Mapping[str, str] = {
     "Packages.install_group 1": "0.2.0",
     "Packages.remove_group 1": "0.2.0",
     "Packages.groups 1": "0.2.0",
+    "Packages.repair 1": "0.2.0",
+    "Packages.refresh 1": "0.2.0",
 }
 """Feature, or method and version → the first agent that has it. Who adds one adds a line."""
 

@@ -29,6 +29,7 @@ from pulp.rmi.interfaces import (
     PackagesArgs,
     PackageSpec,
     Policy,
+    RepairArgs,
     UpdateAllArgs,
 )
 from pulp.rmi.reports import GroupsArgs, UpdatesArgs
@@ -169,6 +170,12 @@ class Host:
         args = GroupArgs(groups=list(groups), dry_run=dry_run, policy=Policy(**policy))
         return self._call(method, args, self.job())
 
+    def repair(self, *, job: PackageJob | None = None, **options: Any) -> Any:
+        return self._call(interfaces.REPAIR, RepairArgs(**options), job or self.job())
+
+    def refresh(self, *, job: PackageJob | None = None) -> Any:
+        return self._call(interfaces.REFRESH, NoArgs(), job or self.job())
+
     def groups(self, *, refresh: bool = False) -> Any:
         return self._call(interfaces.GROUPS, GroupsArgs(refresh=refresh), self.job())
 
@@ -190,11 +197,16 @@ class Host:
     def spawn_install(self, *packages: str, spool: Path) -> subprocess.Popen[bytes]:
         """An install in a process and process group of its own."""
         args = PackagesArgs(packages=list(map(self.spec, packages)))
+        return self.spawn(interfaces.INSTALL, args, spool=spool)
+
+    def spawn(
+        self, method: Method, args: msgspec.Struct, *, spool: Path
+    ) -> subprocess.Popen[bytes]:
         order = self.folder / "order.json"
         order.write_text(
             json.dumps(
                 {
-                    "method": "Packages.install",
+                    "method": method.path,
                     "args": msgspec.to_builtins(args),
                     "spool": str(spool),
                     "resumed": False,

@@ -23,7 +23,7 @@ from pulp_agent.handlers.packages import AptSettings, Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.processes import Process, Session
 
 from pulp.rmi.interfaces import PackageSpec, ProfileResult
-from pulp.rmi.reports import GroupsResult, Update, UpdatesResult
+from pulp.rmi.reports import GroupsResult, RefreshResult, Update, UpdatesResult
 
 
 class AptHost(Host):
@@ -150,7 +150,7 @@ class DnfHost(Host):
             rest = [p for p in value.packages if p["name"] != rpmrepo.SHELL]
             packages = [{**p, "version": _without_release(p["version"])} for p in rest]
             return msgspec.structs.replace(value, packages=packages)
-        if isinstance(value, GroupsResult):
+        if isinstance(value, GroupsResult | RefreshResult):
             return value
         if isinstance(value, UpdatesResult):
             return msgspec.structs.replace(value, updates=list(map(_plain_update, value.updates)))

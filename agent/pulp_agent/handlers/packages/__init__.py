@@ -17,11 +17,19 @@ from pulp.rmi.interfaces import (
     NoArgs,
     PackagesArgs,
     PackagesResult,
+    Policy,
     ProfileResult,
+    RepairArgs,
     UpdateAllArgs,
 )
 from pulp.rmi.messages import InstalledPackage
-from pulp.rmi.reports import GroupsArgs, GroupsResult, UpdatesArgs, UpdatesResult
+from pulp.rmi.reports import (
+    GroupsArgs,
+    GroupsResult,
+    RefreshResult,
+    UpdatesArgs,
+    UpdatesResult,
+)
 from pulp_agent.handlers.base import Handler, Job
 from pulp_agent.handlers.packages.apt.backend import AptBackend
 from pulp_agent.handlers.packages.apt.settings import AptSettings
@@ -31,8 +39,9 @@ from pulp_agent.handlers.packages.dnf.backend import DnfBackend
 from pulp_agent.handlers.packages.dnf.settings import Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.execution import execute
 from pulp_agent.handlers.packages.policy import check_abilities
+from pulp_agent.handlers.packages.repairing import repair
 from pulp_agent.handlers.packages.run import Run
-from pulp_agent.handlers.packages.updates import available, provide_metadata
+from pulp_agent.handlers.packages.updates import available, provide_metadata, refresh
 
 __all__ = [
     "AptSettings",
@@ -72,6 +81,8 @@ def handlers(settings: Settings | None = None) -> dict[Method, Handler]:
     table[interfaces.PROFILE] = partial(_profile, settings)
     table[interfaces.UPDATES] = partial(_updates, settings)
     table[interfaces.GROUPS] = partial(_groups, settings)
+    table[interfaces.REFRESH] = partial(_refresh, settings)
+    table[interfaces.REPAIR] = partial(_repair, settings)
     return table
 
 
@@ -148,6 +159,16 @@ def _run(settings: Settings, job: Job) -> Run:
 def _updates(settings: Settings, args: UpdatesArgs, job: Job) -> UpdatesResult:
     with _backend(settings) as backend:
         return available(backend, _run(settings, job), refresh=args.refresh)
+
+
+def _refresh(settings: Settings, _args: NoArgs, job: Job) -> RefreshResult:
+    with _backend(settings) as backend:
+        return refresh(backend, _run(settings, job))
+
+
+def _repair(settings: Settings, args: RepairArgs, job: Job) -> PackagesResult:
+    with _backend(settings) as backend:
+        return repair(backend, Policy(config_files=args.config_files), _run(settings, job))
 
 
 def _groups(settings: Settings, args: GroupsArgs, job: Job) -> GroupsResult:

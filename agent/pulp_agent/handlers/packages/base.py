@@ -35,6 +35,7 @@ class Operation(Enum):
     UPDATE_ALL = "update_all"
     INSTALL_GROUP = "install_group"
     REMOVE_GROUP = "remove_group"
+    REPAIR = "repair"
 
     @property
     def removes(self) -> bool:

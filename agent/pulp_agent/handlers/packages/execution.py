@@ -22,8 +22,13 @@ from pulp_agent.handlers.packages.verdict import failure
 _COMMITS = 3  # attempts of a commit that something interrupts
 
 
-def execute(backend: Backend, request: Request, run: Run) -> PackagesResult:
-    """Do what `request` asks for. Every `HandlerError` carries the PackagesResult of what was done all the same."""
+def execute(
+    backend: Backend, request: Request, run: Run, course: type[Execution] | None = None
+) -> PackagesResult:
+    """Do what `request` asks for. Every `HandlerError` carries the PackagesResult of what was done all the same.
+
+    `course`: how it is carried out, if not as an Execution.
+    """
     try:
         with _disk_errors():
             check_abilities(backend.lacks, *abilities(request))
@@ -37,7 +42,7 @@ def execute(backend: Backend, request: Request, run: Run) -> PackagesResult:
             record = records.load(run.job.spool) or _new_record(backend)
     except HandlerError as error:
         raise _with_details(error, _summary(backend, request, run)) from error
-    return Execution(backend, request, run, record).result()
+    return (course or Execution)(backend, request, run, record).result()
 
 
 def _new_record(backend: Backend) -> Record:
@@ -134,11 +139,16 @@ class Execution:
         if not (self._run.committed or self._backend.needs_repair()):
             return Report()
         self._remember()
+        report = self._repair_now("wait")
+        self._touched = True
+        return report
+
+    def _repair_now(self, phase: str) -> Report:
         self._run.note("finishing an interrupted transaction")
-        with self._run.phase("wait"):
+        with self._run.phase(phase):
             report = self._backend.repair(self._request, self._run)
         failpoint("job.repaired")
-        self._touched = self._repaired = True
+        self._repaired = True
         return report
 
     def _remember(self) -> None:

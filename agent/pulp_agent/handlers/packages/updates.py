@@ -1,9 +1,10 @@
-"""The updates that there are for a host, told by three plans of its back end. Nothing is changed, and no lock is taken."""
+"""What the repositories have for a host: fetched anew, or told by three plans of its back end. No package is changed."""
 
 from __future__ import annotations
 
 from pulp.rmi.interfaces import Change, Policy
-from pulp.rmi.reports import Update, UpdatesResult
+from pulp.rmi.reports import RefreshResult, Update, UpdatesResult
+from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.base import (
     Backend,
     Key,
@@ -41,6 +42,20 @@ def provide_metadata(backend: Backend, run: Run, *, refresh: bool) -> None:
     """Ask the repositories on `refresh`, or when nothing is known of them. With those that do not answer the old must do."""
     if refresh or not backend.has_metadata():
         Planner(backend, _PLAIN, run).refresh()
+
+
+def refresh(backend: Backend, run: Run) -> RefreshResult:
+    """Ask the repositories what they have. The error of those that do not answer carries what was done."""
+    try:
+        with run.phase("refresh"):
+            run.retrying(lambda: backend.refresh(run))
+    except HandlerError as error:
+        raise HandlerError(error.code, str(error), _refreshed(backend, run)) from error
+    return _refreshed(backend, run)
+
+
+def _refreshed(backend: Backend, run: Run) -> RefreshResult:
+    return RefreshResult(backend=backend.name, phases=run.phases, log=run.log_text())
 
 
 def _told(state: State, plain: Plan, lifted: Plan, fixes: Plan) -> list[Update]:
