@@ -59,7 +59,7 @@ class Execution:
         self._lanes = Lanes()
         self._missing = Missing(desk, self._judge, self._lanes)
         self._agenda = Agenda()
-        self._ahead = Ahead(desk, self._lanes)
+        self._ahead = Ahead(desk)
         self.restarting = Restarting(desk)
         self._runs: dict[str, _Run] = {}
         self._wake: int | None = None
@@ -116,7 +116,7 @@ class Execution:
         self.restarting.step()
         for lane in (Lane.HOST, Lane.READ):
             self._fill(lane)
-        self._ahead.pump()
+        self._ahead.pump(idle=self._lanes.busy_with is None and not self.restarting.due)
         self._set_wake()
 
     def _fill(self, lane: Lane) -> None:

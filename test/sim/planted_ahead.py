@@ -44,9 +44,9 @@ AGENT_AHEAD = (
         7,
         "packages are fetched ahead while others change",
         Edit(
-            f"{AHEAD}._idle",
-            "return self._fetch is None and self._lanes.busy_with is None",
-            "return self._fetch is None",
+            f"{EXECUTION}.pump",
+            "idle=self._lanes.busy_with is None and",
+            "idle=",
         ),
     ),
     mutation(

@@ -17,11 +17,13 @@ from pulp_agent.events import (
     Refused,
     StartFetch,
     StartJob,
+    Success,
     TimeIs,
 )
 
 from pulp.common.times import DAY, HOUR, MINUTE, SECOND
 from pulp.rmi.messages import Accepted, Cancel, Canceled, Replan, Request, Started, WireWindow
+from pulp.rmi.restarts import RestartResult
 
 DRY = Raw(b'{"packages":[{"name":"nginx"}],"dry_run":true}')
 BEGIN = 8 * HOUR
@@ -244,6 +246,18 @@ def test_nothing_is_fetched_beside_work_that_changes_the_host() -> None:
     play.gets(request("long", timeout=DAY))
     play.gets(wished())
     play.goes(BEGIN - MINUTE)
+    play.does(TimeIs())
+    assert fetches(play) == []
+
+
+def test_nothing_is_fetched_while_the_host_is_to_restart() -> None:
+    play = online()
+    play.gets(wished())
+    play.gets(request("r", class_="System", method="restart", args=Raw(b"{}")))
+    decision = RestartResult(needed=True, rebooting=True)
+    play.ends("r", Success(Raw(msgspec.json.encode(decision)), finished=play.wall))
+    assert play.core.table.restart is not None
+    play.goes(BEGIN - MARGIN)
     play.does(TimeIs())
     assert fetches(play) == []
 
