@@ -8,7 +8,7 @@ from random import Random
 
 from pulp_agent.daemon import Agent
 from pulp_agent.desk import Me
-from pulp_agent.events import ProfileRead, RenewalDue, TimeIs
+from pulp_agent.events import ProfileRead, RenewalDue, RestartRefused, TimeIs
 from pulp_agent.journal import JournalError
 from pulp_agent.link import LinkKeeper
 from pulp_agent.records import AnyRecord
@@ -169,6 +169,16 @@ class _Household:
 
     def _read(self) -> None:
         self._process.post(ProfileRead(self._host.profile_hash, []))
+
+    def restart_host(self, call_id: str) -> None:
+        """Some systems refuse, some do nothing; the others go down, if not at once."""
+        host, world = self._host, self._host.world
+        host.checks.restarts(host, call_id)
+        if world.chance(0.05):
+            self._process.later(20, lambda: self._process.post(RestartRefused("not now")))
+        elif world.chance(0.95):
+            booted = host.booted
+            world.later(world.spread(10, 20_000), lambda: host.go_down(booted))
 
     def store_certificate(self, certificate: str, ca: Sequence[str]) -> None:
         self._process.durable(

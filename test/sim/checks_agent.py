@@ -263,7 +263,8 @@ class AgentChecks(Rules):
             began = self.began.get((host.name, call.id), self.world.now)
             if self.world.now - began > GIVING_WAY:
                 self.broken("7 what is fetched gives way to work", call_id, call)
-        for call in host.index.in_phase(Phase.WAITING):
+        waiting = host.index.in_phase(Phase.WAITING) if host.index.restart is None else []
+        for call in waiting:
             if call.lane is Lane.HOST and self._kept_waiting(host, call):
                 self.broken("7 no work waits for what is fetched", host.wall, call)
 

@@ -28,7 +28,7 @@ from pulp.rmi.messages import (
 from pulp.server.db.sqlite.unit import SqliteUnit
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.history import HistoryType
-from pulp.server.domain.task import QUEUED, TaskRecord, TaskState
+from pulp.server.domain.task import QUEUED, REBOOTING, TaskRecord, TaskState
 from sim.rules import Rules
 
 if TYPE_CHECKING:
@@ -164,6 +164,9 @@ class ServerChecks(Rules):
             known = record.id in connection.requested or record.id in listed
             if record.cancel_requested_at is None and not known:
                 self.broken("1 what was not accepted is sent again at the hello", record)
+        for record in uow.tasks.open_of(consumer.id):
+            if record.phase == REBOOTING and _left(record) != hello.boot_id:
+                self.broken("6 a host that is back ends what waited for it", record, hello)
         for call in hello.calls:
             record = uow.tasks.get(call.id)
             over = record is None or record.state.final
@@ -214,6 +217,11 @@ class ServerChecks(Rules):
             consumer = uow.consumers.get(claim.consumer_id or "")
             if consumer is not None and consumer.uid not in there:
                 self.broken("6 tasks of absent agents are parked", claim)
+
+
+def _left(record: TaskRecord) -> str:
+    """The start of the host that was to end."""
+    return str(msgspec.json.decode(record.answer or b"{}")["value"]["boot_id"])
 
 
 def _journal(connection: Connection) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from pulp_agent.events import Success
 
+from pulp.server.api.restart_tasks import RestartHost
 from pulp.server.api.waiting import waiting_for
 from pulp.server.check import violations
 from pulp.server.db.base import TaskChange
@@ -17,6 +18,7 @@ from pulp.server.tasking.deadlines import LOST_AFTER
 from sim.kinds import Future
 from sim.rules import Rules
 
+_OF_THE_AGENT = ("overrun", "override_used", "boot_id", "restart")
 UNANSWERED = "did not report its end"
 """How the server says that it alone has ended an accepted call."""
 ENDS_OF_UNKNOWN_KINDS = (
@@ -81,6 +83,10 @@ class StoreChecks(Rules):
             self._failed(uow, before or record, record, record.error.code)
 
     def _succeeded(self, record: TaskRecord, details: list[bytes]) -> None:
+        if record.kind == RestartHost.kind or b'"restart"' in (record.result or b""):
+            self._restarted(record)
+            if record.kind == RestartHost.kind:
+                return
         done = [bytes(o.value) for _, o in self.results[record.id] if isinstance(o, Success)]
         if _of_the_host(record.result) not in map(_of_the_host, done):
             self.broken("5 success only when a host had it", record, self.results[record.id])
@@ -94,6 +100,17 @@ class StoreChecks(Rules):
             told = [p["name"] for p in msgspec.json.decode(details[0])["packages"]]
             if told != [c["name"] for c in result["changes"]]:
                 self.broken("5 history says what the agent reports", record, details)
+
+    def _restarted(self, record: TaskRecord) -> None:
+        """A host of the name was started anew since the decision; who says so may be a copy of the one that decided."""
+        result = msgspec.json.decode(record.result or b"null")
+        if not result.get("rebooting"):
+            return
+        told = result.get("restart") or {}
+        if told.get("from") != result["boot_id"] or told.get("to") in (None, told.get("from")):
+            self.broken("4 a restart is over when the host is back", record)
+        if int(told["to"]) not in {at for host in self.hosts for at in host.boots}:
+            self.broken("4 a restart is over when the host is back", record, "no such start")
 
     def retried(self, first: str, again: str) -> None:
         record = self.tasks[again]
@@ -158,5 +175,5 @@ def _of_the_host(value: bytes | None) -> Any:
     """Without what the agent has put in."""
     data = msgspec.json.decode(value or b"null")
     if isinstance(data, dict):
-        data = {k: v for k, v in data.items() if k not in ("overrun", "override_used")}
+        data = {k: v for k, v in data.items() if k not in _OF_THE_AGENT}
     return data

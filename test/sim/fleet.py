@@ -24,6 +24,7 @@ SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 class Fleet:
     """`scale`: ms between two things that happen, roughly; `visitor` is what users do in the middle of others' steps. `planned`:
     the server has windows and freezes, which give calls their rules and hosts their calendars; else the simulation makes them up.
+    `restarting`: users ask for restarts of hosts; decided without chance, so that the other stories stay as they were.
     """
 
     def __init__(self, world: World) -> None:
@@ -37,11 +38,12 @@ class Fleet:
         self.network.server_credit = rng.choice((2, 64))
         self.scale: int = rng.choice((MINUTE, 20 * MINUTE, 8 * HOUR))
         self.planned = rng.random() < 0.4
+        self.restarting = world.seed % 4 == 3
         self.disk_full = False
         self.flaky: float = rng.choice((0.0, 0.0, 0.02))  # of the server's commits fail
         self.visitor: Callable[[Server], None] = lambda _server: None
         self.server: Server | None = None
-        self.hosts: list[Host] = []
+        self.hosts = self.checks.hosts
         self.agents: dict[str, AgentProcess] = {}
 
     # --- the server ---
@@ -117,6 +119,7 @@ class Fleet:
         host.disk.certificates.append(certificate)
         host.skew = self.world.random.choice((0, 0, 0, 400, -3 * MINUTE, 30 * MINUTE))
         host.old = self.world.chance(0.1)
+        host.go_down = lambda booted: self.restart(host, booted)
         self.hosts.append(host)
         self.start_agent(host)
         return host
@@ -139,6 +142,15 @@ class Fleet:
         agent = self.agent(host)
         if agent is not None:
             self.world.kill(agent)
+
+    def restart(self, host: Host, booted: int) -> None:
+        """As its system was asked to in this start of it."""
+        if host.off or host.booted != booted:
+            return
+        self.world.note(host.name, "restarts")
+        self.end_agent(host)
+        host.power_lost()
+        host.booted = self.world.now
 
     def switch_off(self, host: Host) -> None:
         host.off = True
@@ -209,4 +221,6 @@ class Fleet:
             if consumer is not None and agent is not None and host.admitted(consumer):
                 for call in agent.daemon.core.table.open.values():
                     return f"{host.name} keeps {call}"
+                if restart := agent.daemon.core.table.restart:
+                    return f"{host.name} keeps {restart}"
         return ""

@@ -31,7 +31,9 @@ class Host:
         self.consumer_id = consumer_id
         self.uid = uid
         self.skew = 0
-        self.booted = world.now - world.random.randrange(10_000_000)
+        self.boots = [world.now - world.random.randrange(10_000_000)]
+        self.asked: dict[str, int] = {}  # call → the start in which it asked for a restart
+        self.go_down: Callable[[int], None] = lambda _booted: None
         self.memory = 0
         self.disk = Disk(new_id())
         self.jobs: list[Job] = []
@@ -52,6 +54,15 @@ class Host:
             tuple[int, int], int | None
         ] = {}  # windows used → since when their end is seen
         self.watch: Callable[[str], None] | None = None
+
+    @property
+    def booted(self) -> int:
+        """When it was started last, which is its boot id too."""
+        return self.boots[-1]
+
+    @booted.setter
+    def booted(self, at: int) -> None:
+        self.boots.append(at)
 
     def instant(self) -> Instant:
         """The agent reads its clocks."""
@@ -126,7 +137,7 @@ class Host:
             certificates=[*disk.certificates],
         )
         self.changed_by, self.answers = dict(snapshot.changed_by), dict(snapshot.answers)
-        self.fates, self.used = dict(snapshot.fates), {}
+        self.fates, self.used, self.asked = dict(snapshot.fates), {}, {}
         self.checks.journaled(self, whole=True)
 
     def forget(self) -> None:
@@ -135,7 +146,7 @@ class Host:
         self.checks.undone(self)
         self.memory += 1
         self.disk = Disk(new_id(), certificates=self.disk.certificates)
-        self.changed_by, self.answers, self.used = {}, {}, {}
+        self.changed_by, self.answers, self.used, self.asked = {}, {}, {}, {}
         self.checks.journaled(self, whole=True)
 
     def _end_jobs(self) -> None:

@@ -13,7 +13,8 @@ from pulp_agent.events import Decision, Outcome
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.spool import JobRequest
 
-from pulp.rmi.interfaces import Change, PackagesResult, ProfileResult
+from pulp.rmi.interfaces import RESTART, Change, PackagesResult, ProfileResult
+from pulp.rmi.restarts import RestartArgs, RestartResult
 from sim.patched import patched
 from sim.world import Process
 
@@ -107,6 +108,8 @@ class Job(Process):
         if request.method == "Packages.profile":
             yield 20
             return ProfileResult(hash=self.host.profile_hash, packages=[])
+        if request.method == RESTART.path:
+            return (yield from self._restart(request))
         yield from self._prepare(request)
         fate = self.host.fate(self.id)
         if fate == "refused":
@@ -127,7 +130,27 @@ class Job(Process):
             raise HandlerError(
                 "package-failed", "A script failed.", self._result(request, done=True)
             )
-        return self._result(request, done=fate != "nothing")
+        done = self._result(request, done=fate != "nothing")
+        wish = msgspec.json.decode(request.args).get("policy", {}).get("reboot", "never")
+        needed = done.changed and self.world.seed % 8 == 3
+        restarts = wish == "always" or (wish == "if_needed" and needed)
+        return msgspec.structs.replace(done, reboot_needed=needed, rebooting=restarts)
+
+    def _restart(self, request: JobRequest) -> Generator[int, None, RestartResult]:
+        """As `pulp_agent.handlers.restart`."""
+        args = msgspec.json.decode(request.args, type=RestartArgs)
+        if args.if_needed and self.host.fate(self.id) != "good":
+            return RestartResult(needed=False)
+        left = args.delay
+        while left > 0:
+            yield min(left, 60_000)
+            left -= 60_000
+            if self.folder.decision in ("cancel", "timeout", "late"):
+                raise HandlerError("canceled", "canceled before it was decided")
+        if not self.durable("decide commit", self._begin_commit):
+            raise HandlerError("canceled", "canceled before it was decided")
+        yield self.world.spread(1, 1000)
+        return RestartResult(needed=True, reasons=["libc6"], rebooting=True)
 
     def _prepare(self, request: JobRequest) -> Generator[int, None, None]:
         left, patient = self.host.pace(request)

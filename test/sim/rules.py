@@ -44,6 +44,7 @@ class Rules:
         )  # uid and call → the openings that the host has named for it, in order
         self.began: dict[tuple[str, str], int] = {}  # host and call → when it was last started
         self.executions = 0
+        self.hosts: list[Host] = []
         self.plans: dict[str, list[bytes]] = defaultdict(
             list
         )  # uid → the calendars and new plans it was sent

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pulp.common.errors import PulpError
-from pulp.rmi.interfaces import PING, NoArgs
+from pulp.rmi.interfaces import PING, NoArgs, Policy
+from pulp.server.api.restarts import RebootBody
 from pulp.server.api.types import (
     ActionBody,
     PackagesActionBody,
@@ -39,6 +40,8 @@ class Users:
             self._ping: 3,
             self._ask_of_the_future: 2,
         }
+        if fleet.restarting:
+            self._acts[self._reboot] = 40
         self._planning = planning = Planning(fleet)
         if fleet.planned:
             self._acts |= {
@@ -74,9 +77,29 @@ class Users:
         elif kind == "update_all":
             view = api.update_all(who, name, UpdateAllBody(dry_run=dry_run, **timing))
         else:
-            body = PackagesActionBody(packages=[self._package()], dry_run=dry_run, **timing)
+            policy = self._policy()
+            body = PackagesActionBody(
+                packages=[self._package()], policy=policy, dry_run=dry_run, **timing
+            )
             view = getattr(api, kind)(who, name, body)
         self._acknowledged(view.id, who, kind, name, timing)
+
+    def _policy(self) -> Policy:
+        if not self._fleet.restarting or self._world.chance(0.6):
+            return Policy()
+        return Policy(reboot=self._world.random.choice(("if_needed", "always")))
+
+    def _reboot(self, server: Server, who: Principal) -> None:
+        rng, name, timing = self._world.random, self._consumer(), self._timing()
+        delay = rng.choice((None, "1s", "90s", "20m"))
+        body = RebootBody(
+            if_needed=rng.random() < 0.3,
+            delay=delay,
+            back_within=rng.choice(("1m", "30m", "1d")),
+            **timing,
+        )
+        view = server.consumers.restarts.reboot(who, name, body)
+        self._acknowledged(view.id, who, "reboot", name, timing)
 
     def _package(self) -> str:
         self._packages += 1
