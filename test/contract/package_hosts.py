@@ -147,8 +147,11 @@ class DnfHost(Host):
         if value is None:
             return None
         if isinstance(value, ProfileResult):
-            rest = [p for p in value.packages if p["name"] != rpmrepo.SHELL]
-            packages = [{**p, "version": _without_release(p["version"])} for p in rest]
+            packages = [
+                msgspec.structs.replace(p, version=_without_release(p.version))
+                for p in value.packages
+                if p.name != rpmrepo.SHELL
+            ]
             return msgspec.structs.replace(value, packages=packages)
         if isinstance(value, GroupsResult | RefreshResult):
             return value

@@ -387,9 +387,9 @@ def test_profile_lists_what_is_installed_and_its_hash_follows(host: Host) -> Non
     host.give("demo=1.0", "demo00")
     host.hold("demo00")
     first = host.profile()
-    assert [p["name"] for p in first.packages] == ["demo", "demo00", "demolib"]
-    assert [p["name"] for p in first.packages if p.get("held")] == ["demo00"]
-    assert first.packages[0]["version"] == "1.0"
+    assert [p.name for p in first.packages] == ["demo", "demo00", "demolib"]
+    assert [p.name for p in first.packages if p.held] == ["demo00"]
+    assert first.packages[0].version == "1.0"
     assert host.profile() == first
     host.give("demo=1.1")
     second = host.profile()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from package_host import Host
-from package_hosts import AptHost, DnfHost, need
+from package_hosts import AptHost, Dnf5Host, DnfHost, need
 from rpmrepo import DEMO_ADVISORIES, Advisory, Package
 from test_packages import change, refused, told
 
@@ -17,10 +17,15 @@ FIXES = {
 }
 
 
+@pytest.fixture(params=[DnfHost, Dnf5Host])
+def family(request: pytest.FixtureRequest) -> type[DnfHost]:
+    need(request.param.backend)
+    return request.param
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> DnfHost:
-    need("dnf")
-    return DnfHost(tmp_path)
+def host(family: type[DnfHost], tmp_path: Path) -> DnfHost:
+    return family(tmp_path)
 
 
 def give_old(host: DnfHost) -> None:
@@ -39,7 +44,7 @@ def publish_more(host: DnfHost) -> None:
 _NEEDS = {"demo": ["Requires: demolib >= 1.0"]}
 
 
-@pytest.mark.parametrize("family", [AptHost, DnfHost])
+@pytest.mark.parametrize("family", [AptHost, DnfHost, Dnf5Host])
 def test_what_is_mended_is_not_raised_further(tmp_path: Path, family: type[Host]) -> None:
     """There are newer versions, which mend nothing that the fix does not."""
     need(family.backend)
@@ -150,9 +155,10 @@ def test_minimal_holds_for_named_packages(host: DnfHost) -> None:
 
 
 @pytest.mark.parametrize("security_only", [False, True])
-def test_minimal_is_what_dnf_itself_calls_so(tmp_path: Path, security_only: bool) -> None:
-    need("dnf")
-    ours, theirs = DnfHost(tmp_path / "ours"), DnfHost(tmp_path / "theirs")
+def test_minimal_is_what_dnf_itself_calls_so(
+    family: type[DnfHost], tmp_path: Path, security_only: bool
+) -> None:
+    ours, theirs = family(tmp_path / "ours"), family(tmp_path / "theirs")
     for one in (ours, theirs):
         later = Advisory("DEMO-2026:4", "security", ("demo00-1.7-1",))
         packages = [Package(name="demo00", version=v) for v in ("1.5", "1.7", "2.0")]

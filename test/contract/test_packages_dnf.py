@@ -105,7 +105,7 @@ def test_a_package_signed_with_the_repositorys_key_is_installed(
     assert "key" in str(error)
     host.trust(key / "key.asc")
     assert told(host.install("demo00")) == {("demo00", "install", None, "1.0", "done")}
-    assert [p["name"] for p in host.profile().packages] == ["demo00"]
+    assert [p.name for p in host.profile().packages] == ["demo00"]
 
 
 def test_a_key_that_would_come_in_clear_is_not_imported(
@@ -216,7 +216,7 @@ def test_kernels_stay_beside_one_another(host: DnfHost) -> None:
     result = host.update("kernel-core")
     assert told(result) == {("kernel-core", "upgrade", "3.0", "4.0", "done")}
     assert result.reboot_needed
-    assert [p["version"] for p in host.profile().packages] == ["2.0", "3.0", "4.0"]
+    assert [p.version for p in host.profile().packages] == ["2.0", "3.0", "4.0"]
     assert host.update_all().changes == []
     assert told(host.remove("kernel-core")) == {("kernel-core", "remove", "4.0", None, "done")}
     assert host.installed() == {}
@@ -274,7 +274,7 @@ def exclude(host: DnfHost, pattern: str) -> None:
 def test_what_the_administrator_excludes_is_held_where_it_is_installed(host: DnfHost) -> None:
     host.give("demo=1.0", "demolib=1.0")
     exclude(host, "demol*")
-    assert [p["name"] for p in host.profile().packages if p.get("held")] == ["demolib"]
+    assert [p.name for p in host.profile().packages if p.held] == ["demolib"]
     refused("held", host.update, "demolib")
     refused("held", host.remove, "demolib", allow_remove=True)
     assert host.update("demolib", allow_held=True).changed

@@ -68,7 +68,7 @@ EXEMPT = {
     "agent/pulp_agent/files.py:sync_directory": LOWER,
     "agent/pulp_agent/handlers/packages/apt/backend.py:AptBackend._simulate": REDONE,
     "agent/pulp_agent/handlers/packages/dnf/worker/config_files.py:_replace": "after the commit; the rest is told as kept",
-    "agent/pulp_agent/handlers/packages/dnf/worker/holds.py:Holds.renew": "an old lock holds its package all the same",
+    "agent/pulp_agent/handlers/packages/dnf/worker/dnf4/holds.py:Holds.renew": "an old lock holds its package all the same",
     "agent/pulp_agent/home.py:Home.drop_renewal": "agent.renewal.promoted; what is left over is asked for anew",
     "agent/pulp_agent/jobs.py:ProcessExecutor.sweep": REDONE,
     "agent/pulp_agent/journal.py:FileJournal.sync": "agent.journal.*, around the append that it belongs to",

@@ -24,7 +24,6 @@ from pulp_agent.handlers.packages.base import (
     Request,
     State,
 )
-from pulp_agent.handlers.packages.dnf.lacks import LACKS
 from pulp_agent.handlers.packages.dnf.runner import Runner, failures
 from pulp_agent.handlers.packages.dnf.settings import Dnf5Settings, DnfSettings
 from pulp_agent.handlers.packages.policy import name_list
@@ -67,9 +66,10 @@ class _State(Struct, frozen=True):
 class DnfBackend:
     """`base.Backend` for RHEL and its like (dnf4) and for Fedora (dnf5). Make a new one for each call, and close it."""
 
+    lacks: Mapping[Ability, str] = {}
+
     def __init__(self, settings: DnfSettings) -> None:
         self.name = "dnf5" if isinstance(settings, Dnf5Settings) else "dnf"
-        self.lacks: Mapping[Ability, str] = LACKS.get(self.name, {})
         self._settings = settings
         self._runner = Runner(settings)
         self._failures: dict[str, str] = {}

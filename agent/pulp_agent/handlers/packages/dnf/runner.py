@@ -25,9 +25,7 @@ from pulp_agent.handlers.packages.processes import (
 )
 from pulp_agent.handlers.packages.run import Run
 
-_START = (
-    "import sys; sys.path.append(sys.argv[1]); from worker.{main} import main; main(sys.argv[2])"
-)
+_START = "import sys; sys.path.append(sys.argv[1]); from worker.{dnf}.main import main; main(sys.argv[2])"
 _PLACE = Path(worker_process.__file__).parent
 """Of the worker, which the system's Python finds as a package of its own."""
 _PYTHONS = ("/usr/libexec/platform-python", "/usr/bin/python3")
@@ -172,7 +170,7 @@ class Runner:
 
 def _command(settings: DnfSettings) -> list[str]:
     found = next((path for path in _PYTHONS if os.path.exists(path)), _PYTHONS[-1])
-    start = _START.format(main="dnf5.main" if isinstance(settings, Dnf5Settings) else "main")
+    start = _START.format(dnf="dnf5" if isinstance(settings, Dnf5Settings) else "dnf4")
     told = msgspec.json.encode({"root": settings.root, "config": settings.config}).decode()
     return [settings.python or found, "-I", "-B", "-c", start, str(_PLACE), told]
 

@@ -38,6 +38,13 @@ def nevra_of(header: Any) -> tuple[str, str, str]:
     return name_of(header), arch_of(header), version_of(header)
 
 
+def split_version(spelled: str) -> tuple[str, str, str]:
+    """What `spelled_version` has put together."""
+    epoch, _, rest = spelled.rpartition(":")
+    version, _, release = rest.rpartition("-")
+    return epoch, version, release
+
+
 def installed_at(header: Any) -> int:
     """Seconds since 1970."""
     return int(header[rpm.RPMTAG_INSTALLTIME])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from libdnf5.base import GoalJobSettings
@@ -47,7 +47,7 @@ def _groups(base: Any, *, installed: bool) -> dict[str, Any]:
     return {group.get_groupid(): group for group in query}
 
 
-def mark_installation(base: Any, goal: Any, ids: Iterable[str]) -> bool:
+def mark_installation(base: Any, goal: Any, ids: Collection[str]) -> bool:
     """Whether dnf has anything to write down. Raises `not-found` with the groups that no repository has."""
     available, installed = _groups(base, installed=False), _groups(base, installed=True)
     missing = {i: _missing(base, i) for i in ids if i not in available}
@@ -60,7 +60,7 @@ def mark_installation(base: Any, goal: Any, ids: Iterable[str]) -> bool:
     return any(group_id not in installed for group_id in ids)
 
 
-def mark_removal(base: Any, goal: Any, ids: Iterable[str]) -> bool:
+def mark_removal(base: Any, goal: Any, ids: Collection[str]) -> bool:
     """Whether dnf has anything to write down. A group that is not installed is removed already."""
     installed = _groups(base, installed=True)
     gone = [group_id for group_id in ids if group_id in installed]
@@ -85,7 +85,7 @@ def _missing(base: Any, group_id: str) -> str:
     return f"this host's repositories have no group {group_id}"
 
 
-def members(base: Any, ids: Iterable[str]) -> set[str]:
+def members(base: Any, ids: Collection[str]) -> set[str]:
     """The names of the packages of these groups, by the repositories and by what dnf has down."""
     wanted = set(ids)
     groups = [group for group in GroupQuery(base) if group.get_groupid() in wanted]

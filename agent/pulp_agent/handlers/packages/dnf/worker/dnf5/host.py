@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 import libdnf5
 
-from .. import rpmdb
+from .. import orders, rpmdb
 from ..history import cut_off
-from ..orders import LockedRoot
 from ..refused import in_use
+from ..root import Nevra
 from .holds import Holds
+from .library import Dnf5
 
 _HISTORY = "/usr/lib/sysimage/libdnf5/transaction_history.sqlite"
 _CUT_OFF = """
@@ -28,7 +29,7 @@ _SYSTEM_LOCK = "system-repo.lock"
 """In dnf's folder of lasting data; from libdnf5 5.4 on."""
 
 
-class Host(LockedRoot):
+class Host(orders.Host):
     """`config`: path of a dnf.conf, None for the one in the root."""
 
     def __init__(self, root: str, config: Optional[str]) -> None:
@@ -37,8 +38,8 @@ class Host(LockedRoot):
         with self.base() as base:
             conf = base.get_config()
             self.arch = base.get_vars().get_value("arch")
-            self.cache: str = conf.cachedir
-            self._several = tuple(conf.installonlypkgs)
+            self.cache = conf.cachedir
+            self.several = tuple(conf.installonlypkgs)
             self._persistent: str = conf.persistdir
 
     @contextlib.contextmanager
@@ -57,16 +58,12 @@ class Host(LockedRoot):
         yield base
 
     @contextlib.contextmanager
-    def cached_base(self) -> Iterator[Any]:
-        """With what is known of the repositories."""
+    def library(self) -> Iterator[Dnf5]:
         with self.base() as base:
             for repo in enabled(base):
                 repo.set_sync_strategy(libdnf5.repo.Repo.SyncStrategy_ONLY_CACHE)
             base.get_repo_sack().load_repos()
-            yield base
-
-    def key(self, package: Any) -> str:
-        return self.key_of(package.get_name(), package.get_arch())
+            yield Dnf5(base, self.excluded)
 
     def check_lock(self) -> None:
         for path in (
@@ -78,14 +75,13 @@ class Host(LockedRoot):
             if holder:
                 raise in_use(holder)
 
-    def state(self) -> dict[str, Any]:
+    def is_held(self) -> Callable[[Nevra], bool]:
         with self.base() as base:
             holds = self.holds(base)
-        return self.packages(
-            cut_off=cut_off(self.inside(_HISTORY), _CUT_OFF),
-            held=lambda nevra: holds.has(*nevra),
-            several=self._several,
-        )
+        return lambda nevra: holds.has(*nevra)
+
+    def cut_off(self) -> set[Nevra]:
+        return cut_off(self.inside(_HISTORY), _CUT_OFF)
 
     def holds(self, base: Any) -> Holds:
         return Holds(base, self.excluded)

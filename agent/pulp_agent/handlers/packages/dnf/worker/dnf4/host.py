@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 import dnf
@@ -13,11 +13,12 @@ import dnf.lock
 import dnf.repo
 import dnf.rpm
 
-from . import rpmdb
-from .history import cut_off
+from .. import orders, rpmdb
+from ..history import cut_off
+from ..refused import in_use
+from ..root import Nevra
 from .holds import Holds
-from .orders import LockedRoot
-from .refused import in_use
+from .library import Dnf4
 
 _CUT_OFF = """
     SELECT name, arch, epoch, version, release
@@ -27,7 +28,7 @@ _CUT_OFF = """
 """The actions (libdnf's TransactionItemAction) are those after which a package is there."""
 
 
-class Host(LockedRoot):
+class Host(orders.Host):
     """`config`: path of a dnf.conf, None for the host's own."""
 
     def __init__(self, root: str, config: Optional[str]) -> None:
@@ -36,6 +37,8 @@ class Host(LockedRoot):
         self._plugins: Optional[list[Any]] = None
         self.conf = self._configuration()
         self.arch = self.conf.substitutions["arch"]
+        self.cache = self.conf.cachedir
+        self.several = self.conf.installonlypkgs
 
     def _configuration(self) -> Any:
         conf = dnf.conf.Conf()
@@ -78,9 +81,8 @@ class Host(LockedRoot):
         self._plugins = base._plugins.plugin_cls
 
     @contextlib.contextmanager
-    def cached_base(self) -> Iterator[Any]:
-        """With what is known of the repositories, and without dnf's lock on that: it is only read, and what is new comes by a
-        rename."""
+    def library(self) -> Iterator[Dnf4]:
+        """Without dnf's lock on what is known of the repositories: it is only read, and what is new comes by a rename."""
         lock = dnf.lock.build_metadata_lock
         with self.base() as base:
             for repo in base.repos.iter_enabled():
@@ -90,10 +92,7 @@ class Host(LockedRoot):
                 base.fill_sack()
             finally:
                 dnf.lock.build_metadata_lock = lock
-            yield base
-
-    def key(self, package: Any) -> str:
-        return self.key_of(package.name, package.arch)
+            yield Dnf4(base)
 
     def check_lock(self) -> None:
         holder = rpmdb.lock_holder(rpmdb.lock_path(self.root))
@@ -102,15 +101,12 @@ class Host(LockedRoot):
         with _locks(), dnf.lock.build_rpmdb_lock(self.conf.persistdir, True):
             return
 
-    # --- state ---
-
-    def state(self) -> dict[str, Any]:
+    def is_held(self) -> Callable[[Nevra], bool]:
         holds = Holds(self.conf)
-        return self.packages(
-            cut_off=cut_off(os.path.join(self.conf.persistdir, "history.sqlite"), _CUT_OFF),
-            held=lambda nevra: holds.has(*nevra),
-            several=self.conf.installonlypkgs,
-        )
+        return lambda nevra: holds.has(*nevra)
+
+    def cut_off(self) -> set[Nevra]:
+        return cut_off(os.path.join(self.conf.persistdir, "history.sqlite"), _CUT_OFF)
 
 
 @contextlib.contextmanager

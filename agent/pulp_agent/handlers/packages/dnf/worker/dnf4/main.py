@@ -6,11 +6,11 @@ import json
 import logging
 import sys
 
+from ..link import Link
+from ..serving import serve
 from .commands import Commands
 from .host import Host
-from .link import Link
 from .refusals import refusal
-from .serving import serve
 
 
 def main(settings: str) -> None:

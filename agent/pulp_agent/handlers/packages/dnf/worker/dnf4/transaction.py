@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any, TextIO
 
 import dnf.callback
 import dnf.exceptions
 import dnf.transaction
 
-from .link import Link, log
-from .refused import Refused
-from .reports import with_reason, write_failure
+from ..link import Link, log
+from ..refused import Refused
+from ..reports import with_reason, write_failure
 
 
 class Downloads(dnf.callback.DownloadProgress):  # type: ignore[misc]
@@ -74,9 +73,9 @@ class Following(dnf.callback.TransactionProgress):  # type: ignore[misc]
         write_failure(self._report, name, with_reason(what, self._said))
 
 
-def check_signatures(base: Any, packages: Iterable[Any]) -> None:
+def check_signatures(base: Any) -> None:
     """`do_transaction()` checks none: with gpgcheck=1 it installs an unsigned package without a word."""
-    for package in packages:
+    for package in base.transaction.install_set if base.transaction else ():
         result, problem = base.package_signature_check(package)
         if result == 1:
             _import_key(base, package, problem)

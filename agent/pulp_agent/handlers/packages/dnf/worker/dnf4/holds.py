@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from . import rpmdb
-from .held import matches
+from .. import rpmdb
+from ..held import matches
 
 _ENTRY = re.compile(r"(?P<name>.+)-(?:\d+:)?\d[^-]*-[^-]+")
 """versionlock writes `name-epoch:version-release.*`."""

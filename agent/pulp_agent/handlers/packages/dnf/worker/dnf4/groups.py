@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
-from .refused import Refused
+from ..refused import Refused
 
 _TYPES = ("mandatory", "default")
 """Of a group's packages: what an installation brings."""
@@ -42,7 +42,7 @@ def _is_installed(base: Any, group_id: str) -> bool:
     return base.history.group.get(group_id) is not None
 
 
-def mark_installation(base: Any, ids: Iterable[str]) -> bool:
+def mark_installation(base: Any, ids: Collection[str]) -> bool:
     """Whether dnf has anything to write down. Raises `not-found` with the groups that no repository has."""
     available = _available(base)
     missing = {group_id: _missing(base, group_id) for group_id in ids if group_id not in available}
@@ -62,7 +62,7 @@ def _missing(base: Any, group_id: str) -> str:
     return f"this host's repositories have no group {group_id}"
 
 
-def mark_removal(base: Any, ids: Iterable[str]) -> bool:
+def mark_removal(base: Any, ids: Collection[str]) -> bool:
     """Whether dnf has anything to write down. A group that is not installed is removed already."""
     installed = [group_id for group_id in ids if _is_installed(base, group_id)]
     for group_id in installed:
@@ -70,7 +70,7 @@ def mark_removal(base: Any, ids: Iterable[str]) -> bool:
     return bool(installed)
 
 
-def members(base: Any, ids: Iterable[str]) -> set[str]:
+def members(base: Any, ids: Collection[str]) -> set[str]:
     """The names of the packages of these groups, by the repositories and by dnf's history."""
     groups = _available(base)
     names = {p.name for i in ids if i in groups for p in groups[i].packages_iter()}

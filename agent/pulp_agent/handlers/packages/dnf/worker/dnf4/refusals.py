@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dnf.exceptions
 
-from .refused import Refused, code_of_text, wording
+from ..refused import Refused, code_of_text, wording
 
 
 def refusal(error: Exception) -> Refused:

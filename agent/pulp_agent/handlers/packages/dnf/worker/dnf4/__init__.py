@@ -1,0 +1,1 @@
+"""dnf4's worker: python3-dnf."""
