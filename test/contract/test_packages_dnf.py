@@ -12,14 +12,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pulp_agent.handlers.packages as packages_module
 import pytest
 import rpmrepo
 from mirror import Mirror
 from package_host import spec
 from package_hosts import Dnf5Host, DnfHost, need
 from package_job import PackageJob
-from pulp_agent.handlers.packages import AptSettings, DnfSettings, detect, handlers
+from pulp_agent.handlers.packages import AptSettings, DnfSettings, detect, detection, handlers
 from pulp_agent.handlers.packages.dnf import worker_process
 from pulp_agent.handlers.packages.processes import load_session
 from rpmrepo import Advisory, Package
@@ -440,7 +439,7 @@ def test_a_host_that_dpkg_manages_is_apts_and_others_are_dnfs(
 ) -> None:
     assert detect() is AptSettings
     status = tmp_path / "status"
-    monkeypatch.setattr(packages_module, "_DPKG_STATUS", status)
+    monkeypatch.setattr(detection, "_DPKG_STATUS", status)
     assert detect() is DnfSettings
     status.touch()  # dpkg is there, and manages nothing
     assert detect() is DnfSettings
