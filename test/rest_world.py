@@ -95,7 +95,7 @@ def agent_info(**changes: Any) -> AgentInfo:
             f"Packages.{m}": [1]
             for m in (
                 *("install", "update", "remove", "update_all", "updates", "profile"),
-                *("install_group", "remove_group", "groups"),
+                *("install_group", "remove_group", "groups", "repair", "refresh"),
             )
         },
         "features": ["window", "cancel", "query"],

@@ -24,6 +24,8 @@ from pulp.common.times import SECOND, format_duration
 
 _ABSENT = "absent"
 _SHOWN = 3  # advisories of an update
+_REFRESH = "refresh"  # tells of no packages
+_VERBS = {"repair": "repair"}
 _NAMED = 5
 _AS_IT_SHOULD = ("done", "planned", "")
 
@@ -67,9 +69,9 @@ def _success(task: Task) -> list[str]:
     if (decided := read(task.result, RestartResult)) is not None:
         return [_headline(task), *_restart_lines(decided)]
     result = read(task.result, PackagesResult)
-    if result is None:
+    if result is None or action(task.kind) == _REFRESH:
         return [_headline(task)]
-    remark = "" if result.changes else ", nothing to change"
+    remark = "" if result.changes else f", nothing to {_VERBS.get(action(task.kind), 'change')}"
     if result.dry_run:
         remark = ", dry run: " + ("it would change" if result.changes else "nothing to change")
     return [_headline(task) + remark, *_result_lines(result), *_not_installed(task, result)]

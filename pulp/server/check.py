@@ -20,6 +20,7 @@ CONFIRMED = frozenset(
         HistoryType.PACKAGES_INSTALLED,
         HistoryType.PACKAGES_UPDATED,
         HistoryType.PACKAGES_REMOVED,
+        HistoryType.PACKAGES_REPAIRED,
     }
 )
 ENDINGS = CONFIRMED | {

@@ -123,6 +123,8 @@ def test_a_retry_answers_202_with_the_new_task_and_where_it_is(clients: Clients)
         ("install-group", {"groups": ["web-server"], "dry_run": True}),
         ("remove-group", {"groups": ["web-server"]}),
         ("groups", None),
+        ("repair", {"config_files": "new"}),
+        ("refresh", None),
         ("install", {**NGINX, "window": {"begin": "2027-01-15T09:00:00+01:00", "duration": "2h"}}),
     ],
 )

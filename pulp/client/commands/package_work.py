@@ -1,4 +1,4 @@
-"""`consumer install-group|remove-group|groups`: work on a host's package system beside single packages."""
+"""`consumer install-group|remove-group|groups|repair|refresh`: work on a host's package system beside single packages."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def register(app: typer.Typer) -> None:
     app.command("install-group")(install_group)
     app.command("remove-group")(remove_group)
     app.command("groups")(groups)
+    app.command("repair")(repair)
+    app.command("refresh")(refresh)
 
 
 @timed
@@ -81,3 +83,31 @@ def groups(
     body = {"refresh": True} if refresh else {}
     timing = Timing(deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "groups", body, timing, no_wait=no_wait, json=json)
+
+
+@timed
+def repair(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    no_wait: o.NoWait = False,
+    config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
+    timing: Timing = ASAP,
+    json: o.Json = False,
+) -> None:
+    """Bring to its end what was cut off on a host, and run again what failed when packages were set up."""
+    kept = config_files is o.ConfigFiles.KEEP
+    body = {} if kept else {"config_files": config_files.value}
+    act(ctx.obj, consumer, "repair", body, timing, no_wait=no_wait, json=json)
+
+
+def refresh(
+    ctx: typer.Context,
+    consumer: o.ConsumerId,
+    no_wait: o.NoWait = False,
+    timeout: o.Timeout = None,
+    deliver_within: o.DeliverWithin = None,
+    json: o.Json = False,
+) -> None:
+    """Let a host ask its repositories what they have. No package is changed."""
+    timing = Timing(deliver_within=deliver_within, timeout=timeout)
+    act(ctx.obj, consumer, "refresh", {}, timing, no_wait=no_wait, json=json)

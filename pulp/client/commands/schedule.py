@@ -38,6 +38,8 @@ class Action(Enum):
     UPDATE_ALL = "update-all"
     INSTALL_GROUP = "install-group"
     REMOVE_GROUP = "remove-group"
+    REPAIR = "repair"
+    REFRESH = "refresh"
     REFRESH_PROFILE = "refresh-profile"
 
 

@@ -28,7 +28,7 @@ class ChangedPackage(Struct, frozen=True, kw_only=True):
 
 
 class PackagesChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The details of packages_installed, packages_updated and packages_removed.
+    """The details of packages_installed, packages_updated, packages_removed and packages_repaired.
 
     `overrun`: ms that the work went on after its window had ended; `override_used`: it began outside the host's own enforced
     windows. Both stand there only where it was so.

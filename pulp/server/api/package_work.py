@@ -13,8 +13,14 @@ from pulp.server.api.package_groups import (
 )
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.planning import Faults
-from pulp.server.api.types import TaskView
-from pulp.server.api.work_types import GroupsActionBody, GroupsBody
+from pulp.server.api.types import ActionBody, TaskView
+from pulp.server.api.upkeep import (
+    RefreshArguments,
+    RefreshMetadata,
+    RepairArguments,
+    RepairPackages,
+)
+from pulp.server.api.work_types import GroupsActionBody, GroupsBody, RepairBody
 from pulp.server.domain.user import Principal, Role
 
 
@@ -46,6 +52,24 @@ class PackageWork:
         faults = Faults()
         args = group_arguments(body.groups, body.policy, dry_run=body.dry_run, faults=faults)
         return self._actions.start(who, consumer_id, task, body, args, key=key, faults=faults)
+
+    def repair(
+        self, who: Principal, consumer_id: str, body: RepairBody, *, key: str | None = None
+    ) -> TaskView:
+        require(who, Role.OPERATOR)
+        args = RepairArguments(config_files=body.config_files)
+        return self._actions.start(
+            who, consumer_id, RepairPackages, body, args, key=key, faults=Faults()
+        )
+
+    def refresh(
+        self, who: Principal, consumer_id: str, body: ActionBody, *, key: str | None = None
+    ) -> TaskView:
+        require(who, Role.OPERATOR)
+        args = RefreshArguments()
+        return self._actions.start(
+            who, consumer_id, RefreshMetadata, body, args, key=key, faults=Faults()
+        )
 
     def groups(
         self, who: Principal, consumer_id: str, body: GroupsBody, *, key: str | None = None

@@ -19,6 +19,7 @@ from pulp.rmi.interfaces import (
 from pulp.server.api.package_groups import FindGroups, InstallGroups, RemoveGroups
 from pulp.server.api.package_tasks import ConsumerTask, PackagesChanged, PackageTask
 from pulp.server.api.restart_tasks import RestartHost
+from pulp.server.api.upkeep import RefreshMetadata, RepairPackages
 from pulp.server.domain.consumer import StoredProfile
 from pulp.server.tasking.context import Context
 from pulp.server.tasking.profiles import keep_profile
@@ -158,6 +159,8 @@ TASK_CLASSES: tuple[type[Task], ...] = (
     FindUpdates,
     FindGroups,
     RefreshProfile,
+    RefreshMetadata,
+    RepairPackages,
     RestartHost,
 )
 """For bootstrap, which hands them to tasking.task.TaskKinds."""

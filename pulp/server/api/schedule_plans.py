@@ -26,6 +26,12 @@ from pulp.server.api.packages import (
 from pulp.server.api.planning import Faults, asked_of, expected_of, with_rule
 from pulp.server.api.schedule_types import ActionName, PatchScheduleBody, ScheduleBody
 from pulp.server.api.types import ActionBody, OpeningBody
+from pulp.server.api.upkeep import (
+    RefreshArguments,
+    RefreshMetadata,
+    RepairArguments,
+    RepairPackages,
+)
 from pulp.server.domain.schedule import Missed, Schedule, disabled, enabled, next_after
 from pulp.server.tasking.opening import Wanted
 
@@ -38,10 +44,13 @@ _CLASSES: dict[ActionName, type[ConsumerTask]] = {
     "update-all": UpdateAll,
     "install-group": InstallGroups,
     "remove-group": RemoveGroups,
+    "repair": RepairPackages,
+    "refresh": RefreshMetadata,
     "refresh-profile": RefreshProfile,
 }
 _WITH_PACKAGES = ("install", "update", "remove")
 _WITH_GROUPS = ("install-group", "remove-group")
+_READS = ("refresh", "refresh-profile")
 ACTIONS = {task.kind: action for action, task in _CLASSES.items()}
 """The action of a stored kind."""
 
@@ -150,8 +159,10 @@ def _arguments(body: ScheduleBody, faults: Faults) -> Struct:
         )
     if body.action in _WITH_GROUPS:
         return group_arguments(body.groups, body.policy, dry_run=body.dry_run, faults=faults)
-    if body.action == "refresh-profile":
-        return NoArguments()
+    if body.action == "repair":
+        return RepairArguments(config_files=body.policy.config_files)
+    if body.action in _READS:
+        return RefreshArguments() if body.action == "refresh" else NoArguments()
     task = _CLASSES[body.action]
     return package_arguments(task, body.packages, body.policy, dry_run=body.dry_run, faults=faults)
 
@@ -164,8 +175,8 @@ def _check_fields(body: ScheduleBody, faults: Faults) -> None:
         faults.add("security_only", "is only for update-all: leave it out")
     if body.advisories and body.action != "update-all":
         faults.add("advisories", "is only for update-all: leave it out")
-    if body.dry_run and body.action == "refresh-profile":
-        faults.add("dry_run", "is not for refresh-profile: leave it out")
+    if body.dry_run and body.action in (*_READS, "repair"):
+        faults.add("dry_run", f"is not for {body.action}: leave it out")
 
 
 def _check_list(

@@ -31,6 +31,8 @@ ActionName = Literal[
     "update-all",
     "install-group",
     "remove-group",
+    "repair",
+    "refresh",
     "refresh-profile",
 ]
 MissedName = Literal["skip", "once"]

@@ -99,6 +99,7 @@ HistoryTypeName = Literal[
     "packages_installed",
     "packages_updated",
     "packages_removed",
+    "packages_repaired",
     "action_failed",
     "action_canceled",
     "window_missed",

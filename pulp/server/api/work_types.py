@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -29,3 +29,9 @@ class GroupsBody(ActionBody, frozen=True, kw_only=True):
     """`refresh`: the host asks its repositories first."""
 
     refresh: bool = False
+
+
+class RepairBody(ActionBody, frozen=True, kw_only=True):
+    """`config_files`: what becomes of configuration files that were changed on the host."""
+
+    config_files: Literal["keep", "new"] = "keep"

@@ -16,6 +16,7 @@ class HistoryType(Enum):
     PACKAGES_INSTALLED = "packages_installed"
     PACKAGES_UPDATED = "packages_updated"
     PACKAGES_REMOVED = "packages_removed"
+    PACKAGES_REPAIRED = "packages_repaired"
     ACTION_FAILED = "action_failed"
     ACTION_CANCELED = "action_canceled"
     WINDOW_MISSED = "window_missed"

@@ -60,6 +60,9 @@ class HistoryWriter:
     def packages_removed(self, task: TaskRecord, details: Struct | dict[str, Any]) -> None:
         self.add(task, HistoryType.PACKAGES_REMOVED, details)
 
+    def packages_repaired(self, task: TaskRecord, details: Struct | dict[str, Any]) -> None:
+        self.add(task, HistoryType.PACKAGES_REPAIRED, details)
+
     def add(self, task: TaskRecord, type_: HistoryType, details: Struct | dict[str, Any]) -> None:
         """One event of this type per task: a second one is not written. It names the override that the task was given."""
         if task.consumer_id is None:

@@ -14,7 +14,9 @@ from pulp.common.errors import InvalidInput
 from pulp.rmi.interfaces import (
     GROUPS,
     INSTALL_GROUP,
+    REFRESH,
     REMOVE_GROUP,
+    REPAIR,
     UPDATE_ALL,
     Change,
     Method,
@@ -22,17 +24,17 @@ from pulp.rmi.interfaces import (
     PackagesResult,
     Policy,
 )
-from pulp.rmi.reports import GroupsResult
+from pulp.rmi.reports import GroupsResult, RefreshResult
 from pulp.rmi.versions import FEATURES
 from pulp.server.api.errors import Forbidden, Unsupported
-from pulp.server.api.types import PackagesActionBody, TaskView, UpdateAllBody
-from pulp.server.api.work_types import GroupsActionBody, GroupsBody
+from pulp.server.api.types import ActionBody, PackagesActionBody, TaskView, UpdateAllBody
+from pulp.server.api.work_types import GroupsActionBody, GroupsBody, RepairBody
+from pulp.server.check import check
 from pulp.server.tasking.context import Context
 
 METHODS = {
-    "Packages.install_group": [1],
-    "Packages.remove_group": [1],
-    "Packages.groups": [1],
+    f"Packages.{name}": [1]
+    for name in ("install_group", "remove_group", "groups", "repair", "refresh")
 }
 
 
@@ -178,3 +180,41 @@ def test_an_agent_that_lacks_it_is_refused_with_the_version_that_has_it(
 def test_what_is_no_advisorys_id_is_refused(bad: str) -> None:
     with pytest.raises(msgspec.ValidationError, match="advisories"):
         msgspec.convert({"advisories": [bad]}, UpdateAllBody)
+
+
+# --- repair and refresh ---
+
+
+def test_a_repair_is_sent_and_what_it_mended_is_history(rest: Rest) -> None:
+    view = rest.consumers.work.repair(OPERATOR, "web1", RepairBody(config_files="new"))
+    assert fired(rest, view) == [(REPAIR, {"config_files": "new"})]
+    mended = Change(name="nginx", action="configure", from_="1", to="1", outcome="done")
+    result = PackagesResult(backend="apt", changed=True, repaired=True, changes=[mended])
+    succeed(rest, view, result)
+    ((type_, details),) = events(rest)
+    assert type_ == "packages_repaired"
+    assert [(p["name"], p["outcome"]) for p in details["packages"]] == [("nginx", "done")]
+    assert details["repaired"] is True
+    assert list(check(rest.store)) == []
+
+
+def test_a_repair_that_found_nothing_is_no_history(rest: Rest) -> None:
+    view = rest.consumers.work.repair(OPERATOR, "web1", RepairBody())
+    succeed(rest, view, PackagesResult(backend="apt"))
+    assert events(rest) == []
+    assert list(check(rest.store)) == []
+
+
+def test_a_refresh_is_sent_and_is_no_history(rest: Rest) -> None:
+    view = rest.consumers.work.refresh(OPERATOR, "web1", ActionBody())
+    assert fired(rest, view) == [(REFRESH, {})]
+    succeed(rest, view, RefreshResult(backend="apt", phases={"refresh": 5}))
+    assert rest.task(view.id).state.value == "finished"
+    assert events(rest) == []
+
+
+def test_viewers_neither_repair_nor_refresh(rest: Rest) -> None:
+    with pytest.raises(Forbidden):
+        rest.consumers.work.repair(VIEWER, "web1", RepairBody())
+    with pytest.raises(Forbidden):
+        rest.consumers.work.refresh(VIEWER, "web1", ActionBody())

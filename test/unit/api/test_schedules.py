@@ -120,6 +120,19 @@ def test_package_groups_recur_like_packages(rest: Rest) -> None:
     assert [task.kind for task in tasks(rest)] == ["packages.install_group"]
 
 
+@pytest.mark.parametrize("action", ["repair", "refresh"])
+def test_upkeep_recurs_too(rest: Rest, action: str) -> None:
+    create(rest, action=action)
+    at(rest, FIRST)
+    assert [task.kind for task in tasks(rest)] == [f"packages.{action}"]
+
+
+@pytest.mark.parametrize("action", ["repair", "refresh"])
+def test_upkeep_takes_no_packages_and_no_dry_run(rest: Rest, action: str) -> None:
+    found = faults(rest, action=action, dry_run=True, packages=["x"])
+    assert list(found) == ["packages", "dry_run"]
+
+
 def test_a_schedule_may_be_limited_to_advisories(rest: Rest) -> None:
     rest.register("dnf1", agent=agent_info(features=sorted(FEATURES)), online=True)
     create(rest, consumers=["dnf1"], advisories=["RHSA-2026:1"], policy=Policy(minimal=True))

@@ -1,4 +1,4 @@
-"""`consumer install-group|remove-group|groups`: what is sent and what is shown."""
+"""`consumer install-group|remove-group|groups|repair|refresh`: what is sent and what is shown."""
 
 from __future__ import annotations
 
@@ -50,3 +50,21 @@ def test_groups_are_listed_with_what_they_bring(stage: Stage) -> None:
 def test_no_groups_are_told_as_such(stage: Stage) -> None:
     lines = shown(stage, "groups", "groups", {"backend": "dnf", "groups": []})
     assert lines[-1].endswith(", there are none")
+
+
+def test_repair_and_refresh_send_only_what_was_said(stage: Stage) -> None:
+    assert sent(stage, "repair") == {}
+    assert sent(stage, "repair", "--config-files", "new") == {"config_files": "new"}
+    assert sent(stage, "refresh", "--timeout", "5m") == {"timeout": "5m"}
+
+
+def test_a_repair_tells_what_became_of_each_package(stage: Stage) -> None:
+    change = {"name": "demo", "arch": "all", "from": "1", "to": "1", "outcome": "done"}
+    result = {"backend": "apt", "changed": True, "repaired": True, "changes": [change]}
+    assert "demo:all 1 → 1" in shown(stage, "repair", "repair", result)[-2]
+
+
+def test_a_repair_without_need_and_a_refresh_say_so(stage: Stage) -> None:
+    assert shown(stage, "repair", "repair", {"backend": "apt"})[-1].endswith(", nothing to repair")
+    told = shown(stage, "refresh", "refresh", {"backend": "apt", "phases": {"refresh": 9}})
+    assert told[-1].startswith("web1: refresh finished") and "nothing" not in told[-1]

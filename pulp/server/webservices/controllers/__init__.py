@@ -26,6 +26,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     actions.InstallGroup,
     actions.RemoveGroup,
     actions.Groups,
+    actions.Repair,
+    actions.Refresh,
     actions.Reboot,
     tasks.TaskCancel,
     tasks.TaskRetry,

@@ -17,7 +17,7 @@ from pulp.server.api.types import (
     UpdateAllBody,
     UpdatesBody,
 )
-from pulp.server.api.work_types import GroupsActionBody, GroupsBody
+from pulp.server.api.work_types import GroupsActionBody, GroupsBody, RepairBody
 from pulp.server.domain.user import Role
 from pulp.server.webservices.routes import BASE, Call, Controller, Method, route
 
@@ -94,6 +94,22 @@ class RemoveGroup(Controller):
     def POST(self, call: Call, consumer_id: str) -> TaskView:
         work = self.api.consumers.work
         return work.remove_group(call.who, consumer_id, call.body, key=call.key)
+
+
+class Repair(Controller):
+    path = f"{_ACTIONS}/repair"
+
+    @_action("Bring to its end what was cut off or is half set up", RepairBody)
+    def POST(self, call: Call, consumer_id: str) -> TaskView:
+        return self.api.consumers.work.repair(call.who, consumer_id, call.body, key=call.key)
+
+
+class Refresh(Controller):
+    path = f"{_ACTIONS}/refresh"
+
+    @_action("Fetch what the repositories have", ActionBody)
+    def POST(self, call: Call, consumer_id: str) -> TaskView:
+        return self.api.consumers.work.refresh(call.who, consumer_id, call.body, key=call.key)
 
 
 class Groups(Controller):
