@@ -1,4 +1,4 @@
-"""Core: from the decision that the host is to be restarted to its end (docs/WIRE.md, rule 11).
+"""Core: from the decision that the host is to be restarted to its end (docs/WIRE.md, rule 12).
 
 The decision is on disk, with the boot it is about, before the call's final is; the system is asked only once the final is
 confirmed, or was not for a while. A restart that was decided is due as long as the host has not been started anew: whatever
