@@ -15,6 +15,7 @@ UNKNOWN_ZONE = "UTC"
 """Stands for the zone of a host that has not told one yet, or one that this server does not know."""
 
 PAGE = 1000
+"""So many windows and freezes are read at a time."""
 
 
 def zone_of(consumer: Consumer | None) -> str | None:
@@ -59,32 +60,28 @@ def refuse_closing(
         raise invalid(field, f"{why}: {fix}")
 
 
-class Fleet:
-    """The hosts that a window or freeze concerns, read outside of any unit of work that writes: what is found is true of a
-    moment ago, and there may be 10,000 of them."""
+def refuse_closing_any(
+    store: Store, field: str, old: NamedWindow | None, new: NamedWindow, now: int
+) -> None:
+    """InvalidInput when this change of a window or freeze leaves nothing that opens on some host that it concerns.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Read outside of the unit of work that writes the change: it may take a second, and is true of a moment ago.
+    """
+    everywhere = new.everywhere or (old is not None and old.everywhere)
+    concerned = None if everywhere else new.name
+    stored = _stored_windows(store)
+    before, after = list(stored.values()), list((stored | {new.name: new}).values())
+    fix = "change it, or give that host another window first"
+    for consumer in store.read(lambda uow: uow.consumers.unlike(concerned)):
+        refuse_closing(field, fix, (consumer, before), (consumer, after), now)
 
-    def refuse_closing(
-        self, field: str, old: NamedWindow | None, new: NamedWindow, now: int
-    ) -> None:
-        """InvalidInput when this change leaves nothing that opens on some host."""
-        everywhere = new.everywhere or (old is not None and old.everywhere)
-        concerned = None if everywhere else new.name
-        stored = self._windows()
-        before = list(stored.values())
-        after = list((stored | {new.name: new}).values())
-        fix = "change it, or give that host another window first"
-        for consumer in self._store.read(lambda uow: uow.consumers.unlike(concerned)):
-            refuse_closing(field, fix, (consumer, before), (consumer, after), now)
 
-    def _windows(self) -> dict[str, NamedWindow]:
-        found: dict[str, NamedWindow] = {}
-        after: str | None = None
-        while True:
-            page = self._store.read(lambda uow, a=after: uow.windows.page(None, a, PAGE))  # type: ignore[misc]
-            found |= {each.name: each for each in page.items}
-            after = page.next
-            if after is None:
-                return found
+def _stored_windows(store: Store) -> dict[str, NamedWindow]:
+    found: dict[str, NamedWindow] = {}
+    after: str | None = None
+    while True:
+        page = store.read(lambda uow, a=after: uow.windows.page(None, a, PAGE))  # type: ignore[misc]
+        found |= {each.name: each for each in page.items}
+        after = page.next
+        if after is None:
+            return found

@@ -55,15 +55,9 @@ class Previews:
         self._now = now
         self._known: dict[tuple[Calendar, str, str], list[SpanView]] = {}
 
-    def alone(self, everywhere: Iterable[NamedWindow]) -> HostPreview:
-        """Bound to no host; the freezes that hold everywhere apply."""
-        return self._of(None, everywhere)
-
-    def on(self, consumer: Consumer, windows: Iterable[NamedWindow]) -> HostPreview:
-        """On a host with these windows and freezes, whether or not this one is among them."""
-        return self._of(consumer, windows)
-
-    def _of(self, consumer: Consumer | None, windows: Iterable[NamedWindow]) -> HostPreview:
+    def of(self, consumer: Consumer | None, windows: Iterable[NamedWindow]) -> HostPreview:
+        """On a host where these windows and freezes hold, whether or not this one is among them; None: on no host, with those
+        that hold everywhere."""
         host_zone = zone_of(consumer) or UNKNOWN_ZONE
         zone = self._zone(host_zone)
         calendar = self._calendar(consumer, windows)
@@ -80,8 +74,8 @@ class Previews:
         )
 
     def _calendar(self, consumer: Consumer | None, windows: Iterable[NamedWindow]) -> Calendar:
-        """A window's own openings without the host's freezes; of a freeze, all that the host's windows have left."""
-        theirs = calendar_of(consumer, windows) if consumer else _all_of(windows)
+        """Of a window, itself and the host's freezes; of a freeze, the host's windows and freezes, with this one."""
+        theirs = calendar_of(consumer, windows) if consumer else _freezes_of(windows)
         span = self._window.span
         if self._window.role is WindowRole.WINDOW:
             return Calendar(windows=(span,), freezes=theirs.freezes)
@@ -127,8 +121,8 @@ def _zoneless(consumer: Consumer | None) -> str:
     return f"The time zone of {consumer.id}, {consumer.agent.timezone}, is not known here"
 
 
-def _all_of(windows: Iterable[NamedWindow]) -> Calendar:
-    """Of those that hold everywhere only the freezes: whether a host has windows is the host's."""
+def _freezes_of(windows: Iterable[NamedWindow]) -> Calendar:
+    """On no host there is nothing for a freeze to leave, also where windows hold everywhere."""
     spans = [each.span for each in windows if each.role is WindowRole.FREEZE]
     return Calendar(windows=(), freezes=tuple(spans))
 

@@ -15,7 +15,7 @@ from pulp.server.api.ports import Plans
 from pulp.server.api.types import ConsumerView, ListView
 from pulp.server.api.views import consumer_view
 from pulp.server.api.window_bindings import Bindings, window_named
-from pulp.server.api.window_hosts import Fleet
+from pulp.server.api.window_hosts import refuse_closing_any
 from pulp.server.api.window_plans import changed_window, new_window
 from pulp.server.api.window_types import (
     HostPreview,
@@ -38,7 +38,6 @@ class WindowApi:
         self._store = store
         self._clock = clock
         self._plans = plans
-        self._fleet = Fleet(store)
         self._bindings = Bindings(store, plans)
 
     def create(
@@ -49,7 +48,7 @@ class WindowApi:
         now = self._clock.now()
         window = new_window(who.login, body, now)
         if window.everywhere:
-            self._fleet.refuse_closing("everywhere", None, window, now)
+            refuse_closing_any(self._store, "everywhere", None, window, now)
         request = Once.of(who.login, key, f"window {body.name}", body) if key else None
 
         def job(uow: UnitOfWork) -> NamedWindowView:
@@ -118,7 +117,7 @@ class WindowApi:
         new = changed_window(old, body, now)
         if new == old:
             return self.show(who, name)
-        self._fleet.refuse_closing(_measure(old, new), old, new, now)
+        refuse_closing_any(self._store, _measure(old, new), old, new, now)
         everywhere = old.everywhere or new.everywhere
 
         def job(uow: UnitOfWork) -> NamedWindowView:
@@ -178,7 +177,7 @@ def _view(uow: UnitOfWork, window: NamedWindow) -> NamedWindowView:
 
 
 def _on(uow: UnitOfWork, previews: Previews, consumer: Consumer) -> HostPreview:
-    return previews.on(consumer, uow.windows.of(consumer))
+    return previews.of(consumer, uow.windows.of(consumer))
 
 
 def _on_all(
@@ -190,7 +189,7 @@ def _on_all(
     )
     if page.items or after is not None:
         return page
-    return ListView(items=[previews.alone(uow.windows.everywhere())], next=None)
+    return ListView(items=[previews.of(None, uow.windows.everywhere())], next=None)
 
 
 def _measure(old: NamedWindow, new: NamedWindow) -> str:
