@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ import pytest
 from rest_world import ADMIN, NOON, OPERATOR, VIEWER, Rest, agent_info
 
 from pulp.common.errors import InvalidInput
-from pulp.common.times import DAY, HOUR, to_datetime
+from pulp.common.times import DAY, HOUR, to_datetime, to_ms
 from pulp.rmi.versions import FEATURES
 from pulp.server.api import window_bindings, window_hosts
 from pulp.server.api.errors import Conflict, Forbidden, KeyReused, NotFound, Unsupported
@@ -242,6 +244,17 @@ def test_one_that_happens_once_is_moved_by_its_begin_its_end_or_its_length(rest:
     assert (moved.begin, moved.end) == (to_datetime(NOON + HOUR), to_datetime(NOON + 2 * HOUR))
     longer = change(rest, "move", duration="5h")
     assert (longer.begin, longer.end) == (to_datetime(NOON + HOUR), to_datetime(NOON + 6 * HOUR))
+
+
+def test_the_examples_of_the_page_for_people_are_taken(rest: Rest) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "windows.md").read_text(encoding="utf-8")
+    recurs = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    once = re.findall(r'`(\{"name": "move".*?\})`', page)
+    assert (len(recurs), len(once)) == (1, 1)
+    rest.clock.ms = to_ms(datetime(2026, 11, 24, tzinfo=UTC))
+    for example in (*recurs, *once):
+        rest.windows.create(ADMIN, msgspec.json.decode(example, type=NamedWindowBody))
+    assert names(rest, WindowRole.WINDOW) == ["move", "patch-nights"]
 
 
 # --- what is refused ---
