@@ -20,6 +20,7 @@ from pulp.server.api.history import ConsumerHistoryApi
 from pulp.server.api.installed import PackageApi
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.passwords import Passwords
+from pulp.server.api.plan import PlanApi
 from pulp.server.api.ports import AgentProfile
 from pulp.server.api.schedules import ScheduleApi
 from pulp.server.api.sessions import Sessions
@@ -152,6 +153,7 @@ class Rest:
         self.tasks = TaskApi(self.store, self.clock, self.queue, kinds)
         self.tokens = RegistrationTokenApi(self.store, self.clock)
         self.schedules = ScheduleApi(self.store, self.clock, lambda: None)
+        self.plan = PlanApi(self.store, self.clock)
         self.windows = WindowApi(self.store, self.clock, Plans())
 
     @property
@@ -163,6 +165,7 @@ class Rest:
             tasks=self.tasks,
             schedules=self.schedules,
             windows=self.windows,
+            plan=self.plan,
             users=self.users,
             tokens=self.tokens,
             ready=lambda: bool(self.ready()),

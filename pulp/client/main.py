@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from pulp import __version__
-from pulp.client.commands import consumer, login, package, schedule, task, token, user, window
+from pulp.client.commands import consumer, login, package, plan, schedule, task, token, user, window
 from pulp.client.errors import ClientError, ExitCode, RefusedError
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean, clean_lines
@@ -48,6 +48,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     login.register(app)
+    plan.register(app)
     app.add_typer(consumer.app, name="consumer")
     app.add_typer(task.app, name="task")
     app.add_typer(package.app, name="package")

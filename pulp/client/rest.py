@@ -5,6 +5,7 @@ from __future__ import annotations
 from pulp.client import views
 from pulp.client.calls import Body, Listing, Params, part
 from pulp.client.package_views import Installation, Spread
+from pulp.client.plan_rest import PlanCalls
 from pulp.client.schedule_views import Schedule, SchedulePreview
 from pulp.client.transport import Request, retry_after
 from pulp.client.views import Answer
@@ -13,7 +14,7 @@ from pulp.client.window_rest import WindowCalls
 LONG_POLL_SECONDS = 25
 
 
-class RestClient(WindowCalls):
+class RestClient(WindowCalls, PlanCalls):
     """Everything that one server can be asked. Errors are those of pulp.client.errors; use it as a context manager, or call
     close()."""
 

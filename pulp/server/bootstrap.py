@@ -28,6 +28,7 @@ from pulp.server.api.housekeeping import Housekeeper, Retention
 from pulp.server.api.installed import PackageApi
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.passwords import Passwords
+from pulp.server.api.plan import PlanApi
 from pulp.server.api.ports import AgentProfile
 from pulp.server.api.schedule_runs import ScheduleRunner
 from pulp.server.api.schedules import ScheduleApi
@@ -355,6 +356,7 @@ class _Joining:
             tasks=TaskApi(self._store, self._clock, queue, kinds),
             schedules=ScheduleApi(self._store, self._clock, self._recur.set),
             windows=WindowApi(self._store, self._clock, self._plans),
+            plan=PlanApi(self._store, self._clock),
             users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),
             tokens=RegistrationTokenApi(self._store, self._clock),
             ready=self._ready,

@@ -402,7 +402,7 @@ def test_no_answer_of_any_route_shows_a_hash_a_key_or_a_traceback(
 
     with monkeypatch.context() as broken:
         apis = (rest.consumers, rest.history, rest.tasks, rest.schedules, rest.tokens)
-        for api in (*apis, rest.packages, rest.windows):
+        for api in (*apis, rest.packages, rest.windows, rest.plan):
             for name in [n for n in dir(api) if not n.startswith("_")]:
                 broken.setattr(api, name, fail)
         for method, path, route in declared():

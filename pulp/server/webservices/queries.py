@@ -51,6 +51,13 @@ class PackagesQuery(PageQuery, frozen=True, kw_only=True):
     arch: Annotated[str, Meta(max_length=64)] | None = None
 
 
+class PlanQuery(PageQuery, frozen=True, kw_only=True):
+    """limit: of hosts."""
+
+    days: Annotated[int, Meta(ge=1, le=31, description="a number from 1 to 31")] = 7
+    consumer: Annotated[str, Meta(max_length=128)] | None = None
+
+
 class TasksQuery(PageQuery, frozen=True, kw_only=True):
     state: list[TaskStateName] = msgspec.field(default_factory=list)
     consumer: Annotated[str, Meta(max_length=128)] | None = None

@@ -17,6 +17,7 @@ from pulp.server.api.consumer import ConsumerApi
 from pulp.server.api.errors import Unauthenticated, invalid
 from pulp.server.api.history import ConsumerHistoryApi
 from pulp.server.api.installed import PackageApi
+from pulp.server.api.plan import PlanApi
 from pulp.server.api.schedules import ScheduleApi
 from pulp.server.api.tasks import TaskApi
 from pulp.server.api.tokens import RegistrationTokenApi
@@ -44,6 +45,7 @@ class Apis:
     tasks: TaskApi
     schedules: ScheduleApi
     windows: WindowApi
+    plan: PlanApi
     users: UserApi
     tokens: RegistrationTokenApi
     ready: Callable[[], bool]
