@@ -132,15 +132,17 @@ def run(*command: str, home: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """`packages`: `name-version-release` of noarch packages; `cves`: ids of what it is about."""
+    """`packages`: `name-version-release` of noarch packages; `cves`: ids of what it is about; `restart`: what it fixes takes
+    effect with a restart of the host."""
 
     id: str
     kind: str
     packages: Sequence[str]
     cves: Sequence[str] = ()
+    restart: bool = False
 
     def xml(self) -> str:
-        listed = "".join(_advised(nvr) for nvr in self.packages)
+        listed = "".join(_advised(nvr, restart=self.restart) for nvr in self.packages)
         about = "".join(f'<reference href="x" id="{cve}" type="cve"/>' for cve in self.cves)
         return (
             f'<update from="pulp@example.org" status="final" type="{self.kind}" version="1">'
@@ -151,11 +153,12 @@ class Advisory:
         )
 
 
-def _advised(nvr: str) -> str:
+def _advised(nvr: str, *, restart: bool) -> str:
     name, version, release = nvr.rsplit("-", 2)
     return (
         f'<package name="{name}" version="{version}" release="{release}" epoch="0" arch="noarch"'
-        f' src="{nvr}.src.rpm"><filename>{nvr}.noarch.rpm</filename></package>'
+        f' src="{nvr}.src.rpm"><filename>{nvr}.noarch.rpm</filename>'
+        f"{'<reboot_suggested>True</reboot_suggested>' if restart else ''}</package>"
     )
 
 

@@ -18,7 +18,6 @@ from mirror import Mirror
 from package_host import spec
 from package_hosts import Dnf5Host, DnfHost, need
 from package_job import PackageJob
-from pulp_agent.handlers.packages import AptSettings, DnfSettings, detect, detection, handlers
 from pulp_agent.handlers.packages.dnf import worker_process
 from pulp_agent.handlers.packages.processes import load_session
 from rpmrepo import Advisory, Package
@@ -431,26 +430,12 @@ def test_a_full_disk_is_noticed_before_anything_is_changed(host: DnfHost) -> Non
     assert host.installed() == {}
 
 
-# --- which hosts ---
-
-
-def test_a_host_that_dpkg_manages_is_apts_and_others_are_dnfs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert detect() is AptSettings
-    status = tmp_path / "status"
-    monkeypatch.setattr(detection, "_DPKG_STATUS", status)
-    assert detect() is DnfSettings
-    status.touch()  # dpkg is there, and manages nothing
-    assert detect() is DnfSettings
-    monkeypatch.setenv("PATH", "/nonexistent")
-    assert detect() is None
-    assert handlers(DnfSettings()) == {}
+# --- the worker and its host ---
 
 
 def test_the_worker_is_written_for_the_python_of_rhel_9() -> None:
-    files = sorted((Path(worker_process.__file__).parent / "worker").glob("*.py"))
-    assert len(files) > 5
+    files = sorted((Path(worker_process.__file__).parent / "worker").rglob("*.py"))
+    assert len(files) > 20
     for file in files:
         tree = ast.parse(file.read_text(), feature_version=(3, 9))
         imported = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}

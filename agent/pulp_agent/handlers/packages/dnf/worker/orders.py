@@ -126,9 +126,14 @@ class Orders(ABC):
         for path in glob.glob(self._root.inside(_NEED_RESTART_MORE)):
             with open(path, encoding="utf-8") as file:
                 names.update(line.strip() for line in file)
+        names |= self._restart_suggested()
         boot, headers = _boot_time(), self._root.headers()
         fresh = {rpmdb.name_of(h) for h in headers if rpmdb.installed_at(h) > boot}
         return sorted(fresh & names)
+
+    def _restart_suggested(self) -> set[str]:
+        """The names of further packages that take effect with a restart."""
+        return set()
 
     # --- the order ---
 

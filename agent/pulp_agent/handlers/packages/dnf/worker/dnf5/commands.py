@@ -74,6 +74,15 @@ class Commands(Orders):
             self._host.check_lock()
         raise _failure(transaction, result)
 
+    def _restart_suggested(self) -> set[str]:
+        """By the advisories of what is installed, as `dnf5 needs-restarting` knows it; as far as the repositories are known."""
+        try:
+            with self._host.library() as library:
+                return library.restart_suggested()
+        except Exception as error:
+            log(f"whether advisories suggest a restart is not known: {error}")
+            return set()
+
     def _refusal(self, error: Exception) -> Refused:
         return refusal(error)
 

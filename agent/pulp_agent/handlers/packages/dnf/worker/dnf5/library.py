@@ -101,6 +101,11 @@ class Dnf5(Library):
         several = narrowed(self._installed, lambda query: query.filter_installonly())
         return bool(several.contains(package.raw))
 
+    def restart_suggested(self) -> set[str]:
+        """The names of what is installed in a version whose advisory asks for a restart."""
+        found = narrowed(self._installed, lambda query: query.filter_reboot_suggested())
+        return {package.get_name() for package in found}
+
     # --- groups ---
 
     def groups(self) -> list[dict[str, Any]]:
