@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pulp.common.times import SECOND
-from pulp.rmi.interfaces import Lane
+from pulp.rmi.interfaces import RESTART, Lane
 from pulp.rmi.messages import Canceled, Failed, Final, Request, Started, TooLate
 from pulp_agent.agenda import Agenda
 from pulp_agent.ahead import Ahead
@@ -22,6 +22,7 @@ from pulp_agent.events import (
     JobEnded,
     JobLost,
     JobProgressed,
+    Outcome,
     ReadProfile,
     StartJob,
     WakeAt,
@@ -226,20 +227,37 @@ class Execution:
         if call is None:
             return
         run, outcome = self._leave(call), event.outcome
-        if isinstance(outcome, Failure) and outcome.code == LATE:
+        if self._is_late(call, outcome):
             self._late(call, canceled=run.cancel_asked)
         else:
             self._answer(call, event, run)
         self.pump()
 
+    def _is_late(self, call: Call, outcome: Outcome) -> bool:
+        """It has changed nothing, and its window does not allow it any more."""
+        if isinstance(outcome, Failure):
+            return outcome.code == LATE
+        decided = call.path == RESTART.path and restarts(call, outcome)
+        lives = call.boot in ("", self.desk.me.boot_id)
+        return decided and lives and self._judge.restart_before(call) == 0
+
+    def _ending(self, call: Call, outcome: Outcome) -> str:
+        """The start of the host that ends with this answer; empty: it is not restarted, or its window does not allow it any
+        more."""
+        if not restarts(call, outcome):
+            return ""
+        now = self.desk.me.boot_id
+        gone = call.boot not in ("", now)
+        return (call.boot or now) if gone or self._judge.restart_before(call) != 0 else ""
+
     def _answer(self, call: Call, event: JobEnded, run: _Run) -> None:
-        boot = (call.boot or self.desk.me.boot_id) if restarts(call, event.outcome) else ""
+        boot = self._ending(call, event.outcome)
         final = final_of(call, event, boot)
         if run.cancel_asked and not isinstance(final, Canceled):
             self.desk.send(TooLate(id=call.id, of="cancel"))
         self._note_length(call, event, run)
         if boot:
-            self.restarting.decided(call, boot)
+            self.restarting.decided(call, boot, self._judge.restart_before(call))
         self.desk.end(final)
         if event.outcome.changed:
             self.desk.out.append(ReadProfile())

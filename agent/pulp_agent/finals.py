@@ -27,8 +27,12 @@ def restarts(call: Call, outcome: Outcome) -> bool:
     """Whether the host is to be restarted once this answer is delivered."""
     if isinstance(outcome, Failure) or call.lane is not Lane.HOST:
         return False
+    return restarts_by(outcome.value)
+
+
+def restarts_by(value: Raw) -> bool:
     try:
-        return msgspec.json.decode(outcome.value, type=_Restart).rebooting
+        return msgspec.json.decode(value, type=_Restart).rebooting
     except msgspec.MsgspecError:  # null, or no object
         return False
 
@@ -71,6 +75,8 @@ def _noted(call: Call, value: Raw, finished: int, boot: str = "") -> Raw:
     boot ends with it."""
     overrun = max(0, finished - call.window.end) if call.window else 0
     notes: dict[str, Any] = {"boot_id": boot}
+    if not boot and restarts_by(value):
+        notes |= {"restart_late": True}
     if _of_packages(call):
         notes |= {"overrun": overrun, "override_used": call.overrode}
     if not any(notes.values()):
@@ -78,6 +84,8 @@ def _noted(call: Call, value: Raw, finished: int, boot: str = "") -> Raw:
     data: Any = msgspec.json.decode(value)
     if not isinstance(data, dict):
         return value
+    if "restart_late" in notes:
+        del data["rebooting"]
     return Raw(msgspec.json.encode(data | {k: v for k, v in notes.items() if v}))
 
 

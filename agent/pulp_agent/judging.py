@@ -9,7 +9,7 @@ from pulp_agent import gate
 from pulp_agent.call import Call
 from pulp_agent.desk import Desk
 from pulp_agent.finder import Finder
-from pulp_agent.gate import Allowed, Verdict, fitting, judge, last_start
+from pulp_agent.gate import Allowed, Verdict, fitting, judge, last_start, latest_end
 from pulp_agent.records import Kept
 
 _NEVER = Allowed(LAST, LAST)
@@ -75,6 +75,17 @@ class Judge:
         if (allowed := self._allowed(call, 0)) is not None:
             limits.append(allowed.closes)
         return min(limits, default=None)
+
+    def restart_before(self, call: Call) -> int | None:
+        """Until when (ms UTC) the host may be restarted after this call's work: to the end of its window, and where the host's
+        own are enforced, to the cutoff of theirs. 0: not any more; None: any time."""
+        now, limits = self._desk.at.wall, []
+        if call.window is not None:
+            limits.append(latest_end(call.window))
+        if (allowed := self._allowed(call, 0)) is not None:
+            limits.append(allowed.closes if allowed.begin <= now else 0)
+        before = min(limits, default=None)
+        return before if before is None or now < before else 0
 
     def next_opening(self, call: Call) -> Opening | None:
         """Where a call that has missed its opening goes on to."""

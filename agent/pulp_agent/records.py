@@ -85,10 +85,12 @@ class Kept(Record, frozen=True, kw_only=True, tag="kept"):
 
 
 class RestartDue(Record, frozen=True, kw_only=True, tag="restart-due"):
-    """This call's answer is that the host will be restarted. It is to be, as long as its boot id is `boot`."""
+    """This call's answer is that the host will be restarted. It is to be, as long as its boot id is `boot`, and before `before`
+    (ms UTC)."""
 
     id: str
     boot: str
+    before: int
 
 
 class RestartAsked(Record, frozen=True, kw_only=True, tag="restart-asked"):

@@ -7,7 +7,7 @@ dies in between, that is judged by the boot alone, so it is done, and it is not 
 
 from __future__ import annotations
 
-from pulp.common.times import MINUTE, SECOND
+from pulp.common.times import HOUR, MINUTE, SECOND
 from pulp_agent.call import Call, Phase
 from pulp_agent.desk import Desk
 from pulp_agent.events import RestartHost
@@ -20,6 +20,8 @@ AGAIN = 2 * MINUTE
 SOON = 10 * SECOND
 """The same for an agent that was started after that: a system that goes down starts nothing."""
 ASKS = 2
+DUE = HOUR
+"""An agent that was away for longer does not surprise anybody with it."""
 
 
 class Restarting:
@@ -46,16 +48,22 @@ class Restarting:
     def due(self) -> bool:
         return self._desk.table.restart is not None
 
-    def decided(self, call: Call, boot: str) -> None:
-        """Before its final is given. Who was started anew meanwhile has been restarted."""
-        if boot == self._desk.me.boot_id:
-            self._desk.append(RestartDue(id=call.id, boot=boot))
-            self._since, self._again = self._desk.at.mono, None
+    def decided(self, call: Call, boot: str, before: int | None) -> None:
+        """Before its final is given. Who was started anew meanwhile has been restarted. before: ms UTC, None: any time."""
+        desk = self._desk
+        if boot == desk.me.boot_id:
+            due = desk.at.wall + DUE
+            before = due if before is None else min(before, due)
+            desk.append(RestartDue(id=call.id, boot=boot, before=before))
+            self._since, self._again = desk.at.mono, None
 
     def step(self) -> None:
         """Ask the system if it is time."""
         desk, due = self._desk, self._desk.table.restart
         if due is None or self._is_early(due):
+            return
+        if desk.at.wall >= due.before:
+            self.refused("It is too late for it.")
             return
         if desk.table.restart_asks >= ASKS:
             self.refused("It was asked, and the host is still there.")

@@ -114,7 +114,9 @@ def _result_lines(result: PackagesResult) -> list[str]:
         lines.append("  The package database was repaired first.")
     if result.restart is not None:
         lines.append(_back(result.restart))
-    elif result.reboot_needed:
+    if result.restart_late:
+        lines.append("  The host was not restarted: its window had closed.")
+    if result.restart is None and result.reboot_needed:
         reasons = f" for {name_list(result.reboot_reasons)}" if result.reboot_reasons else ""
         lines.append(f"  The host needs a reboot{reasons}.")
     return lines

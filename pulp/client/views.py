@@ -254,6 +254,7 @@ class PackagesResult(View, frozen=True, kw_only=True):
     reboot_needed: bool = False
     reboot_reasons: list[str] = []
     restart: Restart | None = None
+    restart_late: bool = False
     log: str = ""
 
 

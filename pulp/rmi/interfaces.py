@@ -174,6 +174,7 @@ class PackagesResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reboot_reasons: list[str] = []
     rebooting: bool = False  # the host is restarted once this is confirmed, as RestartResult says
     boot_id: str = ""  # with `rebooting`; put in by the agent
+    restart_late: bool = False  # in place of `rebooting`: its window was over; put in by the agent
     phases: dict[str, int] = {}  # phase → ms
     overrun: int = 0  # ms that it went on after its window had ended; put in by the agent
     override_used: bool = False  # it began outside the host's enforced windows; put in by the agent

@@ -253,11 +253,12 @@ def test_nothing_is_fetched_beside_work_that_changes_the_host() -> None:
 def test_nothing_is_fetched_while_the_host_is_to_restart() -> None:
     play = online()
     play.gets(wished())
+    play.goes(BEGIN - MARGIN - MINUTE)
     play.gets(request("r", class_="System", method="restart", args=Raw(b"{}")))
     decision = RestartResult(needed=True, rebooting=True)
     play.ends("r", Success(Raw(msgspec.json.encode(decision)), finished=play.wall))
     assert play.core.table.restart is not None
-    play.goes(BEGIN - MARGIN)
+    play.goes(MINUTE)
     play.does(TimeIs())
     assert fetches(play) == []
 

@@ -21,12 +21,24 @@ from pulp_agent.events import (
     TimeIs,
 )
 from pulp_agent.records import Ended, RestartAsked, RestartDue, RestartOver
-from pulp_agent.restarting import AGAIN, CONFIRM_PATIENCE
+from pulp_agent.restarting import AGAIN, CONFIRM_PATIENCE, DUE
 
-from pulp.common.times import MINUTE, SECOND
+from pulp.common.calendar import Calendar, OneOff
+from pulp.common.times import HOUR, MINUTE, SECOND
 from pulp.rmi.interfaces import PackagesResult
-from pulp.rmi.messages import Cancel, Canceled, Request, Succeeded, TooLate
+from pulp.rmi.messages import (
+    Cancel,
+    Canceled,
+    Failed,
+    Keep,
+    Request,
+    Succeeded,
+    TooLate,
+    WireWindow,
+)
 from pulp.rmi.restarts import RestartResult
+
+POLICY = INSTALL_ARGS[:-1] + b',"policy":{"reboot":"always"}}'
 
 
 def restart(call_id: str = "a", *, if_needed: bool = False) -> Request:
@@ -37,6 +49,12 @@ def restart(call_id: str = "a", *, if_needed: bool = False) -> Request:
 def decided(**changes: Any) -> Success:
     result = RestartResult(**({"needed": True, "reasons": ["libc6"], "rebooting": True} | changes))
     return Success(Raw(msgspec.json.encode(result)), finished=T0 + MINUTE)
+
+
+def worked() -> Success:
+    """Package work that is to be followed by a restart."""
+    result = PackagesResult(backend="apt", changed=True, rebooting=True)
+    return Success(Raw(msgspec.json.encode(result)), T0, changed=True)
 
 
 def asked(play: Play) -> list[str]:
@@ -66,7 +84,7 @@ def test_the_decision_is_on_disk_before_the_answer_which_names_the_boot() -> Non
     play.gets(restart())
     (final,) = play.ends(outcome=decided())
     wish, ended = records(play, RestartDue, Ended)
-    assert wish == RestartDue(id="a", boot="boot")
+    assert wish == RestartDue(id="a", boot="boot", before=T0 + DUE)
     assert ended.final == final
     assert isinstance(final, Succeeded)
     assert msgspec.json.decode(final.value) == {
@@ -223,13 +241,75 @@ def test_a_cancel_before_the_decision_wins_and_one_after_it_is_too_late() -> Non
 
 def test_package_work_restarts_the_host_where_its_result_says_so() -> None:
     play = online()
-    policy = INSTALL_ARGS[:-1] + b',"policy":{"reboot":"always"}}'
-    play.gets(request(args=Raw(policy)))
-    result = PackagesResult(backend="apt", changed=True, rebooting=True)
-    (final,) = play.ends(outcome=Success(Raw(msgspec.json.encode(result)), T0, changed=True))
+    play.gets(request(args=Raw(POLICY)))
+    (final,) = play.ends(outcome=worked())
     assert msgspec.json.decode(final.value, type=PackagesResult).boot_id == "boot"
     play.does(FinalDelivered("a"))
     assert asked(play) == ["a"]
+
+
+# --- windows ---
+
+
+def in_window(asked: Request) -> Play:
+    play = online()
+    window = WireWindow(begin=T0, end=T0 + 10 * MINUTE)
+    changes = {"window": window, "needs": ["window"], "expires": T0 + HOUR}
+    play.gets(msgspec.structs.replace(asked, **changes))
+    return play
+
+
+def test_it_is_due_until_its_window_ends() -> None:
+    play = in_window(restart())
+    play.ends(outcome=decided())
+    (due,) = records(play, RestartDue)
+    assert due.before == T0 + 10 * MINUTE
+
+
+def test_a_decision_that_is_heard_of_after_the_window_changes_nothing() -> None:
+    play = in_window(restart())
+    play.goes(10 * MINUTE)
+    (final,) = play.ends(outcome=decided())
+    assert isinstance(final, Failed)
+    assert final.code == "window-missed"
+    assert records(play, RestartDue) == []
+
+
+def test_work_that_ran_over_its_window_is_not_followed_by_one_and_says_so() -> None:
+    play = in_window(request(args=Raw(POLICY)))
+    play.goes(10 * MINUTE)
+    (final,) = play.ends(outcome=worked())
+    assert isinstance(final, Succeeded)
+    result = msgspec.json.decode(final.value, type=PackagesResult)
+    assert (result.rebooting, result.boot_id, result.restart_late) == (False, "", True)
+    assert records(play, RestartDue) == []
+
+
+def test_nor_is_it_outside_of_the_hosts_own_windows() -> None:
+    own = Calendar(windows=(OneOff(name="own", begin=T0, end=T0 + 10 * MINUTE),))
+    for passed, late in ((MINUTE, False), (10 * MINUTE, True)):
+        play = online()
+        play.gets(Keep(plan=1, enforced=True, calendar=own))
+        window = WireWindow(begin=T0, end=T0 + HOUR)
+        play.gets(request(window=window, needs=["window"], expires=T0 + HOUR, args=Raw(POLICY)))
+        play.goes(passed)
+        (final,) = play.ends(outcome=worked())
+        assert msgspec.json.decode(final.value, type=PackagesResult).restart_late is late
+        assert len(records(play, RestartDue)) == (not late)
+
+
+def test_an_agent_that_was_away_for_long_does_not_surprise_anybody() -> None:
+    play = due()
+    play.does(Disconnected())
+    play.goes(DUE)
+    play.crash()
+    play.goes(CONFIRM_PATIENCE)
+    play.does(TimeIs())
+    assert asked(play) == []
+    assert records(play, RestartOver) == [RestartOver(id="a")]
+
+
+# --- systems that do not obey ---
 
 
 def test_a_host_that_does_not_go_down_is_asked_again_and_given_up() -> None:
@@ -266,5 +346,8 @@ def test_a_compacted_journal_still_knows_of_it() -> None:
     play.lines = [msgspec.json.encode(record) for record in play.core.table.snapshot()]
     play.crash()
     table = play.core.table
-    assert (table.restart, table.restart_asks) == (RestartDue(id="a", boot="boot"), 1)
+    assert (table.restart, table.restart_asks) == (
+        RestartDue(id="a", boot="boot", before=T0 + DUE),
+        1,
+    )
     assert Phase.DONE not in {call.phase for call in table.open.values()}
