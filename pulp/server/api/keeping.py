@@ -13,7 +13,7 @@ from pulp.server.api.types import WaitingForView
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord
 from pulp.server.domain.window import NamedWindow, calendar_of
-from pulp.server.tasking.opening import ONCE
+from pulp.server.tasking.wanted import ONCE
 
 
 def with_names(

@@ -14,7 +14,8 @@ from pulp.common.windows import Window
 from pulp.rmi.interfaces import PackageSpec
 from pulp.server.api.types import ActionBody, OpeningBody, RetryBody, WindowBody
 from pulp.server.domain.task import TaskRecord
-from pulp.server.tasking.opening import FURTHEST, NEXT, Wanted, wanted_of
+from pulp.server.tasking.opening import FURTHEST
+from pulp.server.tasking.wanted import NEXT, Wanted, wanted_of
 
 SHORTEST_TIMEOUT = SECOND
 LONGEST_TIMEOUT = 7 * DAY

@@ -12,7 +12,7 @@ from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.schedule import Schedule, occurrences
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.domain.window import NamedWindow, calendar_of
-from pulp.server.tasking.opening import NEXT, ONCE
+from pulp.server.tasking.wanted import NEXT, ONCE
 
 MOST = 200
 """So many entries of one host are told."""

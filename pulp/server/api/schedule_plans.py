@@ -33,7 +33,7 @@ from pulp.server.api.upkeep import (
     RepairPackages,
 )
 from pulp.server.domain.schedule import Missed, Schedule, disabled, enabled, next_after
-from pulp.server.tasking.opening import Wanted
+from pulp.server.tasking.wanted import Wanted
 
 LONGEST_WINDOW = 31 * DAY
 

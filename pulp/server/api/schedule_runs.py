@@ -28,8 +28,8 @@ from pulp.server.domain.schedule import (
     turn,
 )
 from pulp.server.domain.task import TaskRecord, TaskState
-from pulp.server.tasking.opening import Wanted
 from pulp.server.tasking.task import TaskKinds
+from pulp.server.tasking.wanted import Wanted
 
 log = logging.getLogger(__name__)
 

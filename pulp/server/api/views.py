@@ -29,7 +29,7 @@ from pulp.server.domain.consumer import AgentInfo, Consumer, StoredProfile
 from pulp.server.domain.history import HistoryEvent
 from pulp.server.domain.task import TaskError, TaskOverride, TaskRecord, WindowRule
 from pulp.server.domain.user import RegistrationToken, Role, User
-from pulp.server.tasking.opening import missed_of
+from pulp.server.tasking.wanted import missed_of
 
 
 @overload

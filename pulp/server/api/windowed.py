@@ -16,7 +16,8 @@ from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskOverride
 from pulp.server.tasking.deadlines import Timing
-from pulp.server.tasking.opening import NEXT, Opened, Refused, Wanted, open_for, shares_opening
+from pulp.server.tasking.opening import Opened, Refused, open_for, shares_opening
+from pulp.server.tasking.wanted import NEXT, Wanted
 from pulp.server.tasking.wire import needs
 
 USUALLY = 10 * MINUTE

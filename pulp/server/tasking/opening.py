@@ -1,6 +1,6 @@
 """In which opening work may start: from what was asked of a maintenance window to the concrete opening and its rule. Pure.
 
-Used where work is planned, and again with `wanted_of` where a window or freeze has changed under work that has not begun.
+Used where work is planned, and again with `wanted.wanted_of` where a window or freeze has changed under work that has not begun.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
 
 from pulp.common.calendar import (
     HORIZON,
@@ -24,15 +23,11 @@ from pulp.common.calendar import (
 from pulp.common.calendar.zones import load_zone
 from pulp.common.times import DAY, format_time
 from pulp.common.windows import Window
-from pulp.rmi.messages import Missed
 from pulp.server.domain.consumer import Consumer
-from pulp.server.domain.task import TaskRecord, WindowRule
+from pulp.server.domain.task import WindowRule
 from pulp.server.domain.window import NamedWindow, WindowRole, calendar_of
+from pulp.server.tasking.wanted import NEXT, ONCE, Wanted
 
-NEXT: Final = "next"
-"""Asked for in place of a window's name: the host's next opening, of all its windows together. No window has this name."""
-ONCE = "window"
-"""What the span of a window given by its times is called in a calendar."""
 CARRIED_FOR = 40 * DAY
 """So long after the end of its first opening work that is carried over may still start: five weeks lie between the openings of
 many a monthly window, so it comes once more at least."""
@@ -40,23 +35,6 @@ FURTHEST = 366 * DAY
 """How far ahead the first opening may lie."""
 _LOOKED_AT = 400
 """So many openings are looked at for one that is long enough: more than a year of nights."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """asked: a window's name, NEXT, or "" where `window` gives the times. missed None: `next` where it recurs, else `miss`.
-
-    grace: ms, with `missed` grace. expected: ms that the work takes; 0: not to be looked at. unfrozen: an override's, freezes do
-    not cut a window that is given by its times.
-    """
-
-    asked: str = ""
-    window: Window | None = None
-    missed: Missed | None = None
-    grace: int = 0
-    expected: int = 0
-    predownload: bool = False
-    unfrozen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,37 +82,6 @@ def shares_opening(window: Window, consumer: Consumer, windows: Sequence[NamedWi
         return True
     found = openings(calendar, begin=window.begin, end=window.end, host_zone=zone)
     return next(iter(found), None) is not None
-
-
-def wanted_of(record: TaskRecord) -> Wanted | None:
-    """What was asked when the task was planned; None: it was asked for outside of any window."""
-    window, rule = record.window, record.rule
-    if window is None:
-        return None
-    if rule is None:
-        return Wanted(window=window)
-    whole = _whole(rule)
-    return Wanted(
-        asked=rule.asked,
-        window=None if rule.asked else whole or window,
-        missed=missed_of(rule),
-        grace=rule.grace,
-        expected=rule.expected,
-        predownload=rule.predownload,
-        unfrozen=record.override is not None,
-    )
-
-
-def missed_of(rule: WindowRule) -> Missed:
-    """As it was asked. A window given by its times that freezes cut in pieces is carried from piece to piece, not further."""
-    return "miss" if rule.missed == NEXT and not rule.asked else rule.missed
-
-
-def _whole(rule: WindowRule) -> Window | None:
-    """A window given by its times before freezes cut it."""
-    spans = rule.calendar.windows if rule.calendar else ()
-    given = next((span for span in spans if isinstance(span, OneOff)), None)
-    return Window(given.begin, given.end) if given and not rule.asked else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import READY, TaskRecord, TaskState, WindowRule
 from pulp.server.domain.window import NamedWindow, calendar_of
 from pulp.server.tasking.deadlines import next_look
-from pulp.server.tasking.opening import NEXT, Opened, Refused, open_for, wanted_of
+from pulp.server.tasking.opening import Opened, Refused, open_for
+from pulp.server.tasking.wanted import NEXT, wanted_of
 from pulp.server.tasking.wire import wire_window
 
 LONGEST_DELIVERY = 90 * DAY

@@ -12,15 +12,8 @@ from pulp.common.windows import Window
 from pulp.server.domain.consumer import AgentInfo, Consumer
 from pulp.server.domain.task import TaskOverride, TaskRecord, WindowRule
 from pulp.server.domain.window import NamedWindow, WindowRole
-from pulp.server.tasking.opening import (
-    CARRIED_FOR,
-    NEXT,
-    Opened,
-    Refused,
-    Wanted,
-    open_for,
-    wanted_of,
-)
+from pulp.server.tasking.opening import CARRIED_FOR, Opened, Refused, open_for
+from pulp.server.tasking.wanted import NEXT, Wanted, wanted_of
 
 MON = parse_time("2026-12-07T00:00:00Z")  # a Monday
 NOW = MON + 6 * HOUR

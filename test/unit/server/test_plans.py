@@ -33,7 +33,8 @@ from pulp.server.domain.task import TaskRecord
 from pulp.server.domain.task import TaskState as S
 from pulp.server.domain.user import Principal, Role
 from pulp.server.domain.window import NamedWindow, WindowRole
-from pulp.server.tasking.opening import Opened, Wanted, open_for
+from pulp.server.tasking.opening import Opened, open_for
+from pulp.server.tasking.wanted import Wanted
 
 NIGHT = START + 10 * HOUR
 LATER = START + 34 * HOUR
