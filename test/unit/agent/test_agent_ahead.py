@@ -345,6 +345,7 @@ def test_a_fleet_that_was_restarted_at_once_does_not_fetch_at_once() -> None:
         play.gets(wished(f"a{number}"))
         play.goes(BEGIN // 2)
         play.crash()
+        assert fetches(play) == []
         moments.append(wait(play))
     assert min(moments) >= BEGIN // 2 and max(moments) <= BEGIN - MARGIN
     assert max(moments) - min(moments) > BEGIN // 4
