@@ -15,23 +15,24 @@ RESTARTS = (
     mutation(
         3,
         "a host that was started anew meanwhile is restarted again",
-        Edit(f"{RESTARTING}.decided", "if boot == self._desk.me.boot_id:", "if True:"),
+        Edit(f"{RESTARTING}.decided", "if boot == desk.me.boot_id:", "if True:"),
         Edit(f"{RESTARTING}.begin", "if due.boot != desk.me.boot_id:", "if False:"),
     ),
     mutation(
         3,
         "the system is asked before the answer is on disk",
-        Edit(
-            "pulp_agent.execution:Execution._answer",
-            "if boot:\nself.restarting.decided(call, boot)\nself.desk.end(final)",
-            "if boot:\n    self.restarting.decided(call, boot)\n    self.restarting.step()\nself.desk.end(final)",
-        ),
-        Edit(
-            f"{RESTARTING}._is_early",
-            "return True",
-            "return False",
-        ),
+        Edit(f"{RESTARTING}._is_early", "return True", "return False"),
         elsewhere="its records are written together here: test_whatever_it_dies_after_the_host_is_restarted_once",
+    ),
+    mutation(
+        7,
+        "a host is restarted after its window",
+        Edit(
+            "pulp_agent.judging:Judge.restart_before",
+            "return before if before is None or now < before else 0",
+            "return before",
+        ),
+        elsewhere="no rule here: test_work_that_ran_over_its_window_is_not_followed_by_one_and_says_so",
     ),
     mutation(
         3,
