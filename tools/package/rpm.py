@@ -1,4 +1,4 @@
-"""Makes an RPM package of a laid-out tree with rpmbuild; for RHEL 9 and its like."""
+"""Makes an RPM package of a laid-out tree with rpmbuild; for RHEL 9 and its like, and Fedora."""
 
 from __future__ import annotations
 
