@@ -10,9 +10,10 @@ from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
 from pulp.server.api.access import require
 from pulp.server.api.errors import NotFound
+from pulp.server.api.faults import Faults
 from pulp.server.api.idempotency import Once, once
 from pulp.server.api.package_tasks import ConsumerTask
-from pulp.server.api.planning import Faults, asked_of
+from pulp.server.api.planning import asked_of
 from pulp.server.api.ports import Queue
 from pulp.server.api.types import ActionBody, OpeningBody, TaskView
 from pulp.server.api.views import task_view

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pulp.rmi.interfaces import PackageSpec, Policy
+from pulp.server.api.faults import Faults
 from pulp.server.api.package_groups import GroupArguments
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.packages import PackagesArguments, UpdateAllArguments, UpdatePackages
-from pulp.server.api.planning import Faults, specs_of
+from pulp.server.api.planning import specs_of
 
 
 def package_arguments(

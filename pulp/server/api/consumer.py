@@ -14,6 +14,7 @@ from pulp.server.api.access import require
 from pulp.server.api.actions import Actions, found
 from pulp.server.api.arguments import package_arguments, update_all_arguments
 from pulp.server.api.errors import AgentOffline, Busy, NotFound, Unsupported
+from pulp.server.api.faults import Faults
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.package_work import PackageWork
 from pulp.server.api.packages import (
@@ -27,7 +28,6 @@ from pulp.server.api.packages import (
     UpdatesArguments,
 )
 from pulp.server.api.paging import listed
-from pulp.server.api.planning import Faults
 from pulp.server.api.ports import AgentProfile, Authority, Links, Plans, Queue
 from pulp.server.api.registration import Registrar
 from pulp.server.api.restarts import Restarts

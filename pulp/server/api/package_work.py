@@ -5,6 +5,7 @@ from __future__ import annotations
 from pulp.server.api.access import require
 from pulp.server.api.actions import Actions
 from pulp.server.api.arguments import group_arguments
+from pulp.server.api.faults import Faults
 from pulp.server.api.package_groups import (
     FindGroups,
     FindGroupsArguments,
@@ -12,7 +13,6 @@ from pulp.server.api.package_groups import (
     RemoveGroups,
 )
 from pulp.server.api.package_tasks import ConsumerTask
-from pulp.server.api.planning import Faults
 from pulp.server.api.types import ActionBody, TaskView
 from pulp.server.api.upkeep import (
     RefreshArguments,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from pulp.common.errors import FieldError, InvalidInput
-from pulp.common.times import DAY, SECOND, format_time, parse_duration, to_ms
-from pulp.common.windows import Window
+from pulp.common.times import DAY, SECOND, format_time
 from pulp.rmi.interfaces import PackageSpec
+from pulp.server.api.faults import Faults
+from pulp.server.api.moments import span_of, start_of, window_of
 from pulp.server.api.types import ActionBody, OpeningBody, RetryBody, WindowBody
 from pulp.server.domain.task import TaskRecord
-from pulp.server.tasking.opening import FURTHEST
 from pulp.server.tasking.wanted import NEXT, Wanted, wanted_of
 
 SHORTEST_TIMEOUT = SECOND
@@ -27,23 +25,6 @@ LONGEST_GRACE = 7 * DAY
 SHORTEST_OVERRIDE = SECOND
 LONGEST_OVERRIDE = DAY
 """An emergency is over by then, or is asked for once more."""
-GRACE = 5 * SECOND
-"""A start that was `now` when the request was written is not refused for the time it travelled."""
-
-
-class Faults:
-    """Collects what is wrong with a request, field by field."""
-
-    def __init__(self) -> None:
-        self.errors: list[FieldError] = []
-
-    def add(self, field: str, message: str) -> None:
-        self.errors.append(FieldError(field, message))
-
-    def check(self) -> None:
-        """InvalidInput when anything was found."""
-        if self.errors:
-            raise InvalidInput(self.errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +52,7 @@ def asked_of(body: ActionBody, now: int, faults: Faults) -> Asked:
         body,
         with_rule(body, given, body.predownload, faults),
         expected=None,
-        not_before=_start(body.not_before, given, now, faults),
+        not_before=start_of(body.not_before, given.window if given else None, now, faults),
         deliver_within=_delivery(body.deliver_within, faults),
         timeout=_timeout(body.timeout, faults),
         faults=faults,
@@ -86,7 +67,7 @@ def asked_again_of(body: RetryBody, first: TaskRecord, now: int, faults: Faults)
         body,
         with_rule(body, given, body.predownload, faults),
         expected=first.rule.expected if kept and first.rule else None,
-        not_before=_start(body.not_before, given, now, faults),
+        not_before=start_of(body.not_before, given.window if given else None, now, faults),
         deliver_within=_delivery(body.deliver_within, faults),
         timeout=first.timeout if body.timeout is None else _timeout(body.timeout, faults),
         faults=faults,
@@ -125,7 +106,7 @@ def _given(window: str | WindowBody | UnsetType | None, now: int, faults: Faults
         case str():
             return Wanted(asked=window)
         case WindowBody():
-            times = _window(window, now, faults)
+            times = window_of(window, now, faults)
             return Wanted(window=times) if times else None
     return None
 
@@ -169,102 +150,26 @@ def _check_alone(body: OpeningBody, predownload: bool | None, faults: Faults) ->
 
 
 def _grace(text: str, faults: Faults) -> int:
-    return _span("grace", text, SHORTEST_GRACE, LONGEST_GRACE, faults)
+    return span_of("grace", text, SHORTEST_GRACE, LONGEST_GRACE, faults)
 
 
 def _override_for(text: str, faults: Faults) -> int:
-    return _span("override.for", text, SHORTEST_OVERRIDE, LONGEST_OVERRIDE, faults)
+    return span_of("override.for", text, SHORTEST_OVERRIDE, LONGEST_OVERRIDE, faults)
 
 
 def expected_of(text: str, faults: Faults) -> int:
     """ms; 0, of any unit, turns it off."""
     if not text.strip("0.smhdw"):
         return 0
-    return _span("expected", text, SECOND, LONGEST_TIMEOUT, faults)
+    return span_of("expected", text, SECOND, LONGEST_TIMEOUT, faults)
 
 
 def _delivery(text: str, faults: Faults) -> int:
-    return _span("deliver_within", text, SHORTEST_DELIVERY, LONGEST_DELIVERY, faults)
+    return span_of("deliver_within", text, SHORTEST_DELIVERY, LONGEST_DELIVERY, faults)
 
 
 def _timeout(text: str, faults: Faults) -> int:
-    return _span("timeout", text, SHORTEST_TIMEOUT, LONGEST_TIMEOUT, faults)
-
-
-def _span(field: str, text: str, least: int, most: int, faults: Faults) -> int:
-    duration = _duration(field, text, faults)
-    if duration is None:
-        return least
-    if not least <= duration <= most:
-        faults.add(field, f"is {text}: it must be from 1s to {most // DAY}d")
-    return duration
-
-
-def _duration(field: str, text: str, faults: Faults) -> int | None:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        faults.add(field, str(error))
-        return None
-
-
-def _start(start: datetime | None, wanted: Wanted | None, now: int, faults: Faults) -> int | None:
-    if start is None:
-        return None
-    ms, window = to_ms(start), wanted.window if wanted else None
-    if ms < now - GRACE:
-        faults.add(
-            "not_before", f"is in the past: it is {_now(now)}; leave it out to start at once"
-        )
-    elif _too_far("not_before", ms, now, faults):
-        return None
-    if window and ms >= window.end:
-        faults.add(
-            "not_before",
-            "lies at or after the end of the window: nothing could ever start; choose an earlier start or a later window",
-        )
-    return ms
-
-
-def _window(body: WindowBody, now: int, faults: Faults) -> Window | None:
-    begin = to_ms(body.begin)
-    if _too_far("window.begin", begin, now, faults):
-        return None
-    end = _end(body, begin, faults)
-    if end is None or _too_far("window.end", end, now, faults):
-        return None
-    if end <= begin:
-        faults.add("window.end", "must be later than window.begin")
-        return None
-    if end <= now:
-        faults.add("window.end", f"is in the past: it is {_now(now)}, the window is over already")
-        return None
-    return Window(begin, end)
-
-
-def _end(body: WindowBody, begin: int, faults: Faults) -> int | None:
-    match body.end, body.duration:
-        case None, None:
-            faults.add("window.end", "is missing: give either end or duration")
-        case None, str() as text:
-            duration = _duration("window.duration", text, faults)
-            return None if duration is None else begin + duration
-        case datetime() as end, None:
-            return to_ms(end)
-        case _:
-            faults.add("window.duration", "cannot stand beside end: give one of the two")
-    return None
-
-
-def _too_far(field: str, ms: int, now: int, faults: Faults) -> bool:
-    if ms <= now + FURTHEST:
-        return False
-    faults.add(field, f"lies more than {FURTHEST // DAY} days ahead: it is {_now(now)}")
-    return True
-
-
-def _now(now: int) -> str:
-    return f"now {format_time(now)}"
+    return span_of("timeout", text, SHORTEST_TIMEOUT, LONGEST_TIMEOUT, faults)
 
 
 def specs_of(packages: list[str | PackageSpec], faults: Faults) -> list[PackageSpec]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pulp.common.times import DAY, MINUTE, format_duration, parse_duration
 from pulp.server.api.access import require
 from pulp.server.api.actions import Actions
-from pulp.server.api.planning import Faults
+from pulp.server.api.faults import Faults
 from pulp.server.api.restart_tasks import RestartArguments, RestartHost
 from pulp.server.api.types import ActionBody, Duration, TaskView
 from pulp.server.domain.user import Principal, Role

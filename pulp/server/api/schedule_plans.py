@@ -13,6 +13,7 @@ from pulp.common.ids import new_id
 from pulp.common.times import DAY, MINUTE, parse_duration
 from pulp.common.windows import Window
 from pulp.server.api.arguments import group_arguments, package_arguments, update_all_arguments
+from pulp.server.api.faults import Faults
 from pulp.server.api.package_groups import InstallGroups, RemoveGroups
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.packages import (
@@ -23,7 +24,7 @@ from pulp.server.api.packages import (
     UpdateAll,
     UpdatePackages,
 )
-from pulp.server.api.planning import Faults, asked_of, expected_of, with_rule
+from pulp.server.api.planning import asked_of, expected_of, with_rule
 from pulp.server.api.schedule_types import ActionName, PatchScheduleBody, ScheduleBody
 from pulp.server.api.types import ActionBody, OpeningBody
 from pulp.server.api.upkeep import (

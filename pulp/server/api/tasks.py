@@ -12,11 +12,12 @@ from pulp.common.ids import is_uuid
 from pulp.server.api.access import require
 from pulp.server.api.actions import Actions, check_override, found
 from pulp.server.api.errors import NotFound, TaskIsFinal, TaskIsOpen, Unsupported
+from pulp.server.api.faults import Faults
 from pulp.server.api.idempotency import Once
 from pulp.server.api.keeping import with_names
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.paging import listed
-from pulp.server.api.planning import Asked, Faults, asked_again_of
+from pulp.server.api.planning import Asked, asked_again_of
 from pulp.server.api.ports import Queue
 from pulp.server.api.types import ListView, RetryBody, TaskView, WaitingForView
 from pulp.server.api.views import task_view

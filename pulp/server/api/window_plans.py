@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from pulp.common.calendar import HORIZON, OneOff, Recurring, Span, window_problems
 from pulp.common.times import parse_duration, to_ms
-from pulp.server.api.planning import Faults
+from pulp.server.api.faults import Faults
 from pulp.server.api.window_types import NamedWindowBody, PatchNamedWindowBody
 from pulp.server.domain.window import NamedWindow, WindowRole
 
