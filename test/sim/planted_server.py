@@ -113,7 +113,11 @@ SERVER_PEERS = (
     mutation(
         8,
         "needs are left out of requests",
-        Edit("pulp.server.async_.outgoing:request", "needs=needs_of(window=window)", "needs=[]"),
+        Edit(
+            "pulp.server.async_.outgoing:request",
+            "needs=needs(record.window, record.rule, record.override),",
+            "needs=[],",
+        ),
     ),
     mutation(
         8,

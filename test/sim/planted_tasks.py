@@ -112,7 +112,7 @@ SERVER_TASKS = (
         5,
         "history leaves out what was done beside the request",
         Edit(
-            "pulp.server.api.packages:changed",
+            "pulp.server.api.package_tasks:changed",
             "for c in result.changes if",
             "for c in result.changes[1:] if",
         ),
