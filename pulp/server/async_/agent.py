@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from pulp.rmi.errors import Unsupported
 from pulp.rmi.interfaces import Method, Packages, System
-from pulp.rmi.versions import TODAY, Repertoire, choose, missing
+from pulp.rmi.versions import TODAY, Repertoire, choose, missing, needs_of_args
 from pulp.server.async_.sessions import Session
 from pulp.server.domain.task import Call, TaskRecord
 from pulp.server.tasking.wire import needs
@@ -30,7 +30,7 @@ class AsyncAgent:
         self.system: System[None] = System(self._invoke)
 
     def _invoke(self, method: Method, args: Struct) -> None:
-        self._check_needs()
+        self._check_needs(args)
         chosen = choose(method.path, self._session.methods, self._repertoire.methods)
         if chosen is None:
             raise Unsupported(
@@ -46,11 +46,10 @@ class AsyncAgent:
             args=self._arguments(method, chosen, args),
         )
 
-    def _check_needs(self) -> None:
+    def _check_needs(self, args: Struct) -> None:
         record = self._record
-        lacking = missing(
-            needs(record.window, record.rule, record.override), self._session.features
-        )
+        wanted = needs(record.window, record.rule, record.override) + needs_of_args(args)
+        lacking = missing(wanted, self._session.features)
         if lacking:
             raise Unsupported(
                 "unsupported-feature",

@@ -248,6 +248,17 @@ def test_package_work_whose_host_does_not_come_back_keeps_what_it_did(world: Wor
     assert msgspec.json.decode(record.result or b"")["backend"] == "apt"
 
 
+def test_an_agent_that_turns_out_not_to_know_the_policy_is_not_sent_it(world: World) -> None:
+    """Planned for when it was not known, or was newer."""
+    world.hello(features=["window"])
+    task_id = install(world)
+    error = world.task(task_id).error
+    assert error is not None
+    assert error.code == "unsupported-feature"
+    assert "policy-reboot" in error.message
+    assert not [m for m in world.take_sent() if isinstance(m, Request)]
+
+
 # --- restarts that nobody asked for ---
 
 
