@@ -112,6 +112,15 @@ def test_result_has_the_log_and_the_time_of_each_phase(host: Host) -> None:
     assert {"refresh", "plan", "download", "commit", "verify"} == result.phases.keys()
 
 
+def test_result_has_the_end_of_a_long_log(host: Host) -> None:
+    lines = 'i=0; while [ $i -lt 3000 ]; do echo "line $i of a long story"; i=$((i+1)); done'
+    host.publish("demochatty", "1.0", scripts={"postinst": lines})
+    log = host.install("demochatty", "demo").log
+    assert len(log.encode()) <= 64 * 1024
+    assert "line 2999 of a long story" in log
+    assert "line 0 of a long story" not in log
+
+
 # --- what cannot be had ---
 
 
@@ -216,6 +225,24 @@ def test_security_only_takes_the_fixes_that_newer_versions_hide(host: Host) -> N
     }
     assert all(c.security for c in result.changes)
     assert host.installed()["democonf"] == "1.0"
+
+
+def test_a_newer_version_mends_what_the_fix_mends(host: Host) -> None:
+    host.give("demo=1.0", "demolib=1.0", "democonf=1.0")
+    planned = host.update("demo", dry_run=True)
+    assert [c.security for c in planned.changes] == [True]
+    result = host.update_all()
+    assert {c.name: c.security for c in result.changes} == {
+        "demo": True,
+        "demolib": True,
+        "democonf": False,
+    }
+
+
+def test_a_version_from_before_the_fix_mends_nothing(host: Host) -> None:
+    host.publish("demo", "1.0+a", depends="demolib")
+    host.give("demo=1.0", "demolib=1.0")
+    assert not change(host.update("demo=1.0+a"), "demo").security
 
 
 # --- held packages ---
@@ -351,6 +378,13 @@ def test_failing_script_is_named_and_the_others_are_done(host: Host) -> None:
         "demolib": "2.0",
         **host.left_by_failed_script("demofail"),
     }
+
+
+def test_only_who_has_a_failed_script_is_told_as_such(host: Host) -> None:
+    """What waits for its dependency failed too, but by no script of its own."""
+    host.publish("demouser", "1.0", depends="demofail")
+    result = refused("script", host.install, "demouser").details
+    assert result.scripts_failed == ["demofail"]
 
 
 def test_a_package_broken_before_fails_only_those_who_ask_for_it(host: Host) -> None:

@@ -58,6 +58,8 @@ def test_a_lock_that_is_released_in_time_only_delays(host: Host, metadata: bool)
     with host.locked(metadata=metadata):
         started = host.start_install("demo")
         wait_until(lambda: any(p == "wait" for p, _, _ in started.job.reports), "it waits")
+    phases = started.outcome().phases
+    assert phases["wait"] > 0
     assert told(started.outcome()) == GATED - {("demogate", "install", None, "1.0", "done")}
 
 

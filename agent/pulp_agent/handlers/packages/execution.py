@@ -17,7 +17,7 @@ from pulp_agent.handlers.packages.planning import Planner
 from pulp_agent.handlers.packages.policy import abilities, check_abilities, name_list
 from pulp_agent.handlers.packages.record import Record
 from pulp_agent.handlers.packages.run import Run
-from pulp_agent.handlers.packages.verdict import failure
+from pulp_agent.handlers.packages.verdict import failure, is_of_script
 
 _COMMITS = 3  # attempts of a commit that something interrupts
 
@@ -253,7 +253,7 @@ class Execution:
             unknown=list(planner.unknown),
             kept_back=list(planner.kept_back),
             config_files=backend.config_files(self._record.history_mark),
-            scripts_failed=sorted(self._errors),
+            scripts_failed=sorted(n for n, why in self._errors.items() if is_of_script(why)),
             repaired=self._repaired,
             reboot_needed=bool(reboot_reasons),
             reboot_reasons=reboot_reasons,

@@ -33,6 +33,7 @@ class Run:
         self._progress = PhaseProgress(job.progress)
         self._lock_timeout = lock_timeout
         self._lock_left = lock_timeout
+        self._waited = 0.0
         self._retry_delay = retry_delay
         self._never = Event()
 
@@ -41,14 +42,16 @@ class Run:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Announce a phase and add up the time it takes."""
+        """Announce a phase and add up the time it takes, but for waits for other programs' locks: those are `wait`."""
         self.progress(name, 0)
-        begin = time.monotonic()
+        begin, waited = time.monotonic(), self._waited
         try:
             yield
         finally:
-            spent = round((time.monotonic() - begin) * 1000)
-            self.phases[name] = self.phases.get(name, 0) + spent
+            self._spent(name, time.monotonic() - begin - (self._waited - waited))
+
+    def _spent(self, name: str, seconds: float) -> None:
+        self.phases[name] = self.phases.get(name, 0) + round(seconds * 1000)
 
     def check(self) -> None:
         """Raises `canceled` or `timeout` as long as nothing has been changed; afterwards the work goes on to its end."""
@@ -104,7 +107,13 @@ class Run:
         self.progress("wait", 0, str(error))
         wait = min(delay * random.uniform(0.8, 1.2), self._lock_left)
         self._lock_left -= wait
-        self.pause(wait)
+        begin = time.monotonic()
+        try:
+            self.pause(wait)
+        finally:
+            spent = time.monotonic() - begin
+            self._waited += spent
+            self._spent("wait", spent)
 
     def retrying(self, step: Callable[[], T], *, tries: int = 3) -> T:
         """Do `step` patiently; after a failed fetch do it again, later each time."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import msgspec
 
-from pulp.rmi.interfaces import Change, ConfigFile, PackageSpec
+from pulp.rmi.interfaces import Change, ConfigFile, PackageSpec, Policy
 from pulp.rmi.reports import Group
 from pulp_agent.handlers.base import HandlerError
 from pulp_agent.handlers.packages.apt import config, dpkg, plan, reboot
@@ -56,6 +56,7 @@ class AptBackend:
         self._settings = settings
         self._env = config.environment(settings.apt_config)
         self._runner = Runner(settings, self._env)
+        self._fixes: dict[Key, Change] | None = None
 
     @cached_property
     def _config(self) -> config.AptConfig:
@@ -94,6 +95,7 @@ class AptBackend:
     # --- before the commit ---
 
     def refresh(self, run: Run) -> None:
+        self._fixes = None
         # without Error-Mode apt-get ends with 0 when every server is down
         arguments = ["-q", "-o", "APT::Update::Error-Mode=any", "update"]
         limit = self._settings.refresh_timeout
@@ -113,10 +115,33 @@ class AptBackend:
         if request.operation in (Operation.INSTALL, Operation.UPDATE):
             self._check_names(request.packages)
         result = self._simulate(request, state, words, run, autoremove=False)
-        if not request.policy.autoremove:
-            return result
-        check_policy(result, request, state)
-        return _with_garbage(result, self._simulate(request, state, words, run, autoremove=True))
+        if request.policy.autoremove:
+            check_policy(result, request, state)
+            cleaned = self._simulate(request, state, words, run, autoremove=True)
+            result = _with_garbage(result, cleaned)
+        return replace(result, changes=self._with_security(result.changes, run))
+
+    def _with_security(self, changes: Mapping[Key, Change], run: Run) -> dict[Key, Change]:
+        """A newer version from elsewhere mends what the security suites' version mends; apt tells of neither."""
+        unmarked = {k for k, c in changes.items() if c.action == "upgrade" and not c.security}
+        fixes = self._known_fixes(run) if unmarked else {}
+        mended = {k for k in unmarked & fixes.keys() if self._reaches(changes[k], fixes[k])}
+        return {
+            key: msgspec.structs.replace(change, security=True) if key in mended else change
+            for key, change in changes.items()
+        }
+
+    def _known_fixes(self, run: Run) -> dict[Key, Change]:
+        """What the security suites have for this host, asked once for each state of its metadata and packages."""
+        if self._fixes is None:
+            every = Request(
+                operation=Operation.UPDATE_ALL, policy=Policy(allow_held=True), security_only=True
+            )
+            self._fixes = self._simulate(every, {}, (), run, autoremove=False).changes
+        return self._fixes
+
+    def _reaches(self, change: Change, fix: Change) -> bool:
+        return dpkg.is_at_least(change.to or "", fix.to or "", self._env)
 
     def download(self, request: Request, run: Run) -> None:
         self._runner.stoppable(
@@ -130,6 +155,7 @@ class AptBackend:
     # --- the commit ---
 
     def commit(self, request: Request, run: Run) -> Report:
+        self._fixes = None
         return self._runner.transaction(
             self._transaction(request, run, download_only=False),
             run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
 
 from pulp.rmi.interfaces import ConfigFile
@@ -19,6 +20,7 @@ _FIELDS = (
 )
 _FORMAT = "\\t".join(f"${{{name}}}" for name in _FIELDS) + "\\n"
 _ABSENT = ("not-installed", "config-files")
+_TIMEOUT = 60.0  # s
 _CONFIG_FILE = re.compile(r" conffile (\S+) (keep|install)$", re.MULTILINE)
 
 
@@ -44,6 +46,11 @@ def state(config: AptConfig, env: Mapping[str, str]) -> State:
                 broken=flag == "reinstreq",
             )
     return result
+
+
+def is_at_least(version: str, other: str, env: Mapping[str, str]) -> bool:
+    command = ["dpkg", "--compare-versions", version, "ge", other]
+    return subprocess.run(command, check=False, env=dict(env), timeout=_TIMEOUT).returncode == 0
 
 
 def journal_dirty(config: AptConfig) -> bool:
