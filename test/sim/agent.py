@@ -207,6 +207,7 @@ class AgentProcess(Process):
         self.world.note(host.name, "starts")
         host.disturbed = self.world.now
         journal = SimJournal(host, self)
+        host.keep = host.index.hours.keep
         me = Me(
             names=frozenset({host.consumer_id, host.uid}),
             version="0" if host.old else "1",

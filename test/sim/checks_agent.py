@@ -140,7 +140,7 @@ class AgentChecks(Rules):
                 self.broken("8 what cannot be read is refused, not dropped", error)
             return
         if isinstance(heard, Keep | Replan):
-            self._plan_taken(index, heard)
+            self._plan_taken(_host(connection), heard)
         if not isinstance(heard, Request | Cancel) or heard.id in self.pings:
             return
         if not index.knows(heard.id):
@@ -149,8 +149,10 @@ class AgentChecks(Rules):
         if isinstance(heard, Cancel) and call and call.phase is Phase.WAITING:
             self.broken("4 a cancel of what has not begun is obeyed", heard, call)
 
-    def _plan_taken(self, index: CallTable, heard: Keep | Replan) -> None:
+    def _plan_taken(self, host: Host, heard: Keep | Replan) -> None:
+        index = host.index
         if isinstance(heard, Keep):
+            host.keep = index.hours.keep
             if index.hours.keep is None or index.hours.keep.plan < heard.plan:
                 self.broken("7 a calendar is journaled before it is accepted", heard)
             return
@@ -303,14 +305,18 @@ def _host(connection: Connection) -> Host:
 
 
 def _own_windows_allow(host: Host, call: Call) -> bool:
-    keep = host.index.hours.keep
-    if keep is None or not keep.enforced or call.lane is not Lane.HOST or call.request is None:
+    """By the calendar that it has accepted, or by the one that it is about to accept."""
+    if call.lane is not Lane.HOST or call.request is None:
         return True
     override = call.request.override
     if isinstance(override, Override) and host.wall <= override.until:
         return True
     dry = msgspec.json.decode(call.request.args).get("dry_run")
-    return bool(dry) or rulebook.allows(keep.calendar, host.wall)
+    keeps = (host.keep, host.index.hours.keep)
+    return bool(dry) or any(
+        keep is None or not keep.enforced or rulebook.allows(keep.calendar, host.wall)
+        for keep in keeps
+    )
 
 
 def _rule_allows(call: Call, wall: int) -> bool:

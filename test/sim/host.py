@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pulp_agent.calls import CallTable
 from pulp_agent.events import Instant
+from pulp_agent.records import Kept
 from pulp_agent.spool import JobRequest
 
 from pulp.common.ids import new_id
@@ -49,6 +50,9 @@ class Host:
         self.old = False  # an agent of an older release
         self.index = CallTable()  # what is safely on its disk
         self.indexed = 0
+        self.keep: Kept | None = (
+            None  # the calendar that its agent has accepted, or found in its journal
+        )
         self.answers: dict[str, bytes] = {}
         self.used: dict[
             tuple[int, int], int | None

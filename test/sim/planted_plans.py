@@ -63,6 +63,7 @@ PLANS = (
             "if replan.plan > call.plan:",
             "if replan.plan != call.plan:",
         ),
+        elsewhere="rarely met here: test_the_newest_plan_wins",
     ),
     mutation(
         7,
