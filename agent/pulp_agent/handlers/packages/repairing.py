@@ -25,7 +25,8 @@ class _Repair(Execution):
     def _mend(self, earlier: Mapping[Key, Change]) -> Report:
         """What another program's transaction is at looks broken too, so each try looks anew. `earlier`: what a process of this
         execution that died was to mend."""
-        cut_off = self._backend.needs_repair()  # before the state: it may say that the lock must be waited for
+        # before the state: it may say that the lock must be waited for
+        cut_off = self._backend.needs_repair()
         state = self._backend.state()
         broken = unfinished(state, state.keys(), frozenset())
         self._planner.planned = merge(earlier, broken, state)
