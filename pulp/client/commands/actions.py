@@ -9,19 +9,11 @@ from typing import Any
 import typer
 
 from pulp.client.commands import options as o
+from pulp.client.commands.asking import act
 from pulp.client.commands.timed import timed
 from pulp.client.commands.timing import ASAP, Timing
-from pulp.client.commands.watch import go_on
-from pulp.client.errors import BadUsage, LostAnswer
-from pulp.client.output import Output
+from pulp.client.errors import BadUsage
 from pulp.client.packages import parse_package
-from pulp.client.rest import RestClient
-from pulp.client.runtime import Runtime
-from pulp.client.spans import describe_window
-from pulp.client.text import clean
-from pulp.client.views import Answer, Task
-from pulp.common.times import to_ms
-from pulp.common.windows import Window
 
 _INSTALL_EXAMPLES = """\b
 Examples:
@@ -225,46 +217,6 @@ def refresh_profile(
     """Ask a host for its installed packages anew."""
     timing = Timing(deliver_within=deliver_within, timeout=timeout)
     act(ctx.obj, consumer, "refresh-profile", {}, timing, no_wait=no_wait, json=json)
-
-
-def act(
-    runtime: Runtime,
-    consumer: str,
-    action: str,
-    body: dict[str, Any],
-    timing: Timing,
-    *,
-    no_wait: bool,
-    json: bool,
-) -> None:
-    """Say when it will begin, ask for it, and follow it unless `no_wait`."""
-    out = runtime.output(json=json)
-    body = body | timing.body(runtime, out)
-    with runtime.client() as client:
-        task = _ask(client, out, consumer, action, body)
-        tell_opening(runtime, out, task.value)
-        go_on(runtime, client, task, out, no_wait=no_wait)
-
-
-def tell_opening(runtime: Runtime, out: Output, task: Task) -> None:
-    """Of a window that was asked for by its name: when that is."""
-    if task.window is not None and task.window.asked:
-        begin, end = to_ms(task.window.begin), to_ms(task.window.end)
-        told = describe_window(Window(begin, end), runtime.zone())
-        out.note(f"Window {clean(task.window.asked)}: {told}")
-
-
-def _ask(
-    client: RestClient, out: Output, consumer: str, action: str, body: dict[str, Any]
-) -> Answer[Task]:
-    try:
-        return client.act(consumer, action, body)
-    except (LostAnswer, KeyboardInterrupt):
-        out.note(
-            "It is not known whether the request reached the server. "
-            f"See: pulp-admin task list --consumer {consumer}"
-        )
-        raise
 
 
 def _packages(texts: list[str]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.actions import Rules, act
+from pulp.client.commands.actions import Rules
+from pulp.client.commands.asking import act
 from pulp.client.commands.timed import timed
 from pulp.client.commands.timing import ASAP, Timing
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.actions import act
+from pulp.client.commands.asking import act
 from pulp.client.commands.timed import timed
 from pulp.client.commands.timing import ASAP, Timing, span
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum
 from typing import Annotated, Any
 
@@ -16,8 +15,9 @@ from pulp.client.completion import complete_consumer, complete_schedule
 from pulp.client.errors import BadUsage
 from pulp.client.packages import parse_package
 from pulp.client.runtime import Runtime
+from pulp.client.schedule_text import facts
 from pulp.client.schedule_views import Schedule
-from pulp.client.text import clean, when
+from pulp.client.text import when
 
 app = typer.Typer(no_args_is_help=True, help="Actions that recur.")
 
@@ -164,7 +164,7 @@ def create(
     runtime: Runtime = ctx.obj
     with runtime.client() as client:
         answer = client.make_schedule(body)
-    runtime.output(json=json).one(answer, lambda s: _facts(runtime, s))
+    runtime.output(json=json).one(answer, lambda s: facts(s, runtime.zone()))
 
 
 @app.command("list")
@@ -194,7 +194,7 @@ def show(ctx: typer.Context, name: _Name, json: o.Json = False) -> None:
     runtime: Runtime = ctx.obj
     with runtime.client() as client:
         answer = client.schedule(name)
-    runtime.output(json=json).one(answer, lambda s: _facts(runtime, s))
+    runtime.output(json=json).one(answer, lambda s: facts(s, runtime.zone()))
 
 
 @app.command()
@@ -280,7 +280,7 @@ def preview(
 def _change(runtime: Runtime, name: str, changes: dict[str, Any], *, json: bool) -> None:
     with runtime.client() as client:
         answer = client.edit_schedule(name, changes)
-    runtime.output(json=json).one(answer, lambda s: _facts(runtime, s))
+    runtime.output(json=json).one(answer, lambda s: facts(s, runtime.zone()))
 
 
 def _window(name: str | None, window_for: str | None) -> str | dict[str, str] | None:
@@ -298,44 +298,3 @@ def _lifted(changes: dict[str, Any], field: str, option: str, wanted: bool) -> d
 
 def _hosts(s: Schedule) -> str:
     return " ".join(s.consumers) if len(s.consumers) <= 3 else f"{len(s.consumers)} hosts"
-
-
-def _facts(runtime: Runtime, s: Schedule) -> Iterator[tuple[str, str]]:
-    zone, counts = runtime.zone(), s.counts
-    yield "name", s.name
-    yield "action", s.action
-    yield "arguments", bytes(s.args).decode()
-    yield "on", " ".join(s.consumers)
-    yield "rule", s.rrule + (f", {s.offset_days:+d} days" if s.offset_days else "")
-    yield "from", f"{s.dtstart} {s.zone}"
-    yield from _keeping(s)
-    yield "next", when(s.next_due, zone) if s.enabled else f"disabled: {s.why_disabled}"
-    yield "last", when(s.last_due, zone)
-    if s.runs_left is not None:
-        yield "runs left", str(s.runs_left)
-    yield "runs", f"{counts.runs}, and {counts.missed} missed ({s.missed})"
-    yield "failed", _failed(s)
-    yield "not doubled", str(counts.skipped_open or "")
-    for consumer, why in s.problems.items():
-        yield f"no task for {consumer}", why
-    for consumer, task in s.last_tasks.items():
-        yield f"task of {consumer}", task
-    yield "made by", f"{s.created_by}, {when(s.created_at, zone)}"
-
-
-def _keeping(s: Schedule) -> Iterator[tuple[str, str]]:
-    """How the work of a run keeps to its window."""
-    if isinstance(s.window, str):
-        yield "window", "the host's next opening" if s.window == "next" else clean(s.window)
-    elif s.window:
-        yield "window", f"{s.window.duration} from then on"
-    if s.window_missed:
-        late = f" of {s.grace}" if s.grace else ""
-        yield "window missed", clean(s.window_missed) + late
-    if s.expected:
-        yield "expected", f"{s.expected}, where the host does not know better"
-
-
-def _failed(s: Schedule) -> str:
-    limit = f" of {s.failure_threshold} in a row" if s.failure_threshold else " in a row"
-    return f"{s.failures}{limit}" if s.failures or s.failure_threshold else ""

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.actions import tell_opening
+from pulp.client.commands.asking import tell_opening
 from pulp.client.commands.timed import timed_again
 from pulp.client.commands.timing import ASAP, Timing
 from pulp.client.commands.watch import go_on, watch
