@@ -166,10 +166,10 @@ class World:
             interval=60_000,
             has_room=self.queue.has_room,
         )
-        news = News(self.store, self.gateway, _nothing)
-        self.planner = Planner(self.store, self.kinds, news.task_moved)
-        self.plans = Plans(news.calendars_changed)
-        self.dispatcher = Dispatcher(self.replies, news, self.queue, sweep)
+        self.news = News(self.store, self.gateway, _nothing)
+        self.planner = Planner(self.store, self.kinds, self.news.task_moved)
+        self.plans = Plans(self.news.calendars_changed)
+        self.dispatcher = Dispatcher(self.replies, self.news, self.queue, sweep)
         self.scheduler = Scheduler(self.store, self.kinds, self.gateway, lambda: None)
         self.tasks = TaskApi(self.store, self.clock, self.queue, self.kinds)
 
@@ -269,7 +269,7 @@ class World:
         self.step()
 
     def step(self) -> None:
-        for _ in range(50):
+        for _ in range(200):
             if self.dispatcher.step(self.now) > self.now:
                 return
         raise AssertionError("the dispatcher does not come to rest")

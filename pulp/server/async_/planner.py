@@ -22,7 +22,7 @@ from pulp.server.tasking.task import TaskKinds, plainly_ended
 
 log = logging.getLogger(__name__)
 
-BATCH = 100
+BATCH = 50
 """Hosts of one step."""
 CHUNK = 50
 """Tasks of one unit of work."""
