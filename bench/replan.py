@@ -1,5 +1,5 @@
-"""An edit of a window that holds for all of 10,000 hosts, on each of which a call waits for it: how long until all are planned anew
-and told, and how long does anybody wait for the store meanwhile?
+"""An edit of a window that holds for all of 10,000 hosts, on each of which a call waits for it: how long until all are planned
+anew and told, and how long does anybody wait for the store meanwhile?
 
     python bench/replan.py [--hosts 10000]
 
@@ -8,7 +8,7 @@ The server's planner and dispatcher over the real store, in one process; what is
 Last figures (10,000 hosts in five zones, two shared vCPUs of an Intel Xeon with a load of 6 beside it, ext4, Python 3.11):
   the edit is answered                        0.19 s
   all planned anew                            9.2 s
-  longest unit of work                        0.13 s, of 10,200; without the load beside it some 20 ms
+  longest of 10,200 units of work             0.13 s; without the load beside it some 20 ms
   a commit of somebody else meanwhile         14 ms, longest 0.16 s
   all agents told (10,000 calendars, 10,000 plans) 5.3 s
 """
@@ -36,7 +36,7 @@ from pulp.server.async_.planner import Planner
 from pulp.server.async_.sessions import Session
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.consumer import AgentInfo, Consumer
-from pulp.server.domain.task import SENT, Call, TaskRecord, TaskState
+from pulp.server.domain.task import Call, TaskRecord, TaskState
 from pulp.server.domain.window import NamedWindow, WindowRole
 from pulp.server.tasking.deadlines import Timing
 from pulp.server.tasking.opening import Opened, Wanted, open_for
@@ -212,16 +212,16 @@ def measure(world: World, hosts: int) -> None:
     told = time.perf_counter() - begin
     subjects = [message.subject for _, message in world.bus.sent]
     assert (subjects.count("replan"), subjects.count("keep")) == (hosts, hosts), subjects[:5]
-    bystander.waits.sort()
-    print(f"  the edit is answered                  {answered * 1000:8.0f} ms")
-    print(f"  all planned anew                      {planned:8.1f} s")
-    print(
-        f"  longest unit of work                  {max(store.jobs) * 1000:8.1f} ms of {len(store.jobs)}"
-    )
-    print(
-        f"  a commit of somebody else meanwhile   {bystander.waits[len(bystander.waits) // 2] * 1000:8.1f} ms, longest {bystander.waits[-1] * 1000:.0f} ms"
-    )
-    print(f"  all agents told                       {told:8.1f} s")
+    waits = sorted(bystander.waits)
+    for what, ms in (
+        ("the edit is answered", answered * 1000),
+        ("all planned anew", planned * 1000),
+        (f"longest of {len(store.jobs)} units of work", max(store.jobs) * 1000),
+        ("a commit of somebody else meanwhile", waits[len(waits) // 2] * 1000),
+        ("the longest such commit", waits[-1] * 1000),
+        ("all agents told", told * 1000),
+    ):
+        print(f"  {what:<40}{ms:8.0f} ms")
 
 
 def main() -> None:
