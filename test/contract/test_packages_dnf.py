@@ -396,6 +396,20 @@ def test_a_repository_that_may_be_missing_is_no_hindrance(host: DnfHost) -> None
     assert host.install("demo00").changed
 
 
+def test_repositories_that_may_all_be_missing_are_missed_when_none_is_there(host: DnfHost) -> None:
+    repo = host.root / "etc/yum.repos.d/stable.repo"
+    repo.write_text(f"{repo.read_text()}skip_if_unavailable = 1\n")
+    assert host.install("demo00").changed
+    host.repository.path.rename(host.folder / "hidden")
+    refused("fetch", host.install, "demo01")
+
+
+def test_metadata_that_is_never_kept_is_fetched_and_used(host: DnfHost) -> None:
+    repo = host.root / "etc/yum.repos.d/stable.repo"
+    repo.write_text(f"{repo.read_text()}metadata_expire = 0\n")
+    assert host.install("demo").changed
+
+
 def test_a_worker_that_dies_in_the_download_is_an_error_of_its_own(
     remote: DnfHost, mirror: Mirror
 ) -> None:

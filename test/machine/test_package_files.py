@@ -47,7 +47,7 @@ def test_the_rpm_asks_for_a_python_it_has_parts_for_and_keeps_changed_settings(
     (package,) = packages.glob("*.rpm")
     needs = query(package, "--requires")
     assert "(python3.14 or python3.13 or python3.12 or python3.11)" in needs
-    assert "(python3-libdnf5 if dnf5)" in needs
+    assert "(python3-libdnf5 >= 5.2.13 if dnf5)" in needs
     assert query(package, "--configfiles") == "/etc/pulp/agent.toml\n"
     flags = query(package, "--queryformat", "[%{FILENAMES} %{FILEFLAGS:fflags}\\n]")
     assert "/etc/pulp/agent.toml cn\n" in flags  # config, noreplace

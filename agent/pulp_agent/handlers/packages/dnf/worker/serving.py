@@ -4,39 +4,43 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from .link import Link, log
-from .refused import Refused
-
-Table = dict[str, Callable[[dict[str, Any]], Any]]
+from .refused import Refused, wording
 
 
-def serve(link: Link, start: Callable[[], Table], refusal: Callable[[Exception], Refused]) -> None:
-    """`start` makes the table of commands: a host whose configuration cannot be read is told in answer to a command."""
-    table: Table = {}
+class Work(NamedTuple):
+    """`table`: the commands by their names; `refusal`: any failure as one of the closed list."""
 
-    def work(command: dict[str, Any]) -> Any:
-        if not table:
-            table.update(start())
-        return table[command["command"]](command)
+    table: dict[str, Callable[[dict[str, Any]], Any]]
+    refusal: Callable[[Exception], Refused]
 
+
+def serve(link: Link, start: Callable[[], Work]) -> None:
+    """`start` may fail, for a library that is another than ours or a host whose configuration cannot be read: that is told in
+    answer to each command."""
+    work: Optional[Work] = None
     for command in link.commands():
-        _answer(work, command, link, refusal)
+        try:
+            work = work or start()
+        except Exception as error:
+            _refuse(link, Refused("internal", f"dnf cannot be used: {wording(error)}"))
+        else:
+            _answer(work, command, link)
 
 
-def _answer(
-    work: Callable[[dict[str, Any]], Any],
-    command: dict[str, Any],
-    link: Link,
-    refusal: Callable[[Exception], Refused],
-) -> None:
+def _answer(work: Work, command: dict[str, Any], link: Link) -> None:
     try:
-        value = work(command)
+        value = work.table[command["command"]](command)
     except Exception as error:
-        refused = refusal(error)
-        if refused.code == "internal":
-            log(traceback.format_exc())
-        link.tell(error={"code": refused.code, "message": str(refused), "names": refused.names})
+        _refuse(link, work.refusal(error))
     else:
         link.tell(value=value)
+
+
+def _refuse(link: Link, refused: Refused) -> None:
+    """Called where the failure is handled."""
+    if refused.code == "internal":
+        log(traceback.format_exc())
+    link.tell(error={"code": refused.code, "message": str(refused), "names": refused.names})

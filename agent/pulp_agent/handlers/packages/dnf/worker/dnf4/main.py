@@ -7,10 +7,7 @@ import logging
 import sys
 
 from ..link import Link
-from ..serving import serve
-from .commands import Commands
-from .host import Host
-from .refusals import refusal
+from ..serving import Work, serve
 
 
 def main(settings: str) -> None:
@@ -19,4 +16,12 @@ def main(settings: str) -> None:
     logger = logging.getLogger("dnf")
     logger.addHandler(logging.StreamHandler(sys.stderr))
     logger.setLevel(logging.INFO)
-    serve(link, lambda: Commands(Host(**json.loads(settings)), link).table, refusal)
+
+    def start() -> Work:
+        from .commands import Commands
+        from .host import Host
+        from .refusals import refusal
+
+        return Work(Commands(Host(**json.loads(settings)), link).table, refusal)
+
+    serve(link, start)

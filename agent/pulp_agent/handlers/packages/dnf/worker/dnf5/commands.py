@@ -12,7 +12,7 @@ from libdnf5.transaction import transaction_item_action_is_inbound
 
 from ..link import Link, log
 from ..orders import Order, Orders
-from ..refused import Refused, code_of_text
+from ..refused import Refused, code_of_text, wording
 from .host import Host, enabled
 from .library import Dnf5
 from .refusals import refusal
@@ -44,7 +44,8 @@ class Commands(Orders):
         try:
             library.transaction.download()
         except Exception as error:
-            raise Refused("fetch", "; ".join([*downloads.problems, str(error)])) from error
+            text = "; ".join([*downloads.problems, wording(error)])
+            raise Refused(code_of_text(text) or "fetch", text) from error
         return {package.get_name() for package in packages}
 
     def _follow(self, base: Any, total: float = 0.0) -> Downloads:

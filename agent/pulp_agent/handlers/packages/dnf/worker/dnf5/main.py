@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 
 from ..link import Link
-from ..serving import serve
-from .commands import Commands
-from .host import Host
-from .refusals import refusal
+from ..serving import Work, serve
 
 
 def main(settings: str) -> None:
     """`settings`: JSON with `root` and `config`."""
     link = Link()
-    serve(link, lambda: Commands(Host(**json.loads(settings)), link).table, refusal)
+
+    def start() -> Work:
+        from .commands import Commands
+        from .host import Host
+        from .refusals import refusal
+
+        return Work(Commands(Host(**json.loads(settings)), link).table, refusal)
+
+    serve(link, start)
