@@ -25,11 +25,13 @@ from pulp_agent.launch import (
     LaunchError,
     Unit,
     job_command,
+    main_process_command,
     spawn,
     unit_command,
     uses_systemd,
 )
 from pulp_agent.spool import Spool
+from pulp_agent.units import UnitWatch
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ STOP_PATIENCE = 15.0  # s a job gets to end by itself once it was given up
 @dataclass(slots=True)
 class _Watch:
     """A job that has not told its end yet. `pid` where it is our child; times are the loop's; `stamp` is the lock's before the
-    start of a unit, which has begun once it differs."""
+    start of a unit, which has begun once it differs; `unit` follows its start."""
 
     spool: Spool
     pid: int | None = None
@@ -49,6 +51,10 @@ class _Watch:
     starting_until: float = 0.0
     stamp: int = 0
     kill_at: float | None = None
+    unit: UnitWatch | None = None
+
+    def unit_is_gone(self) -> None:
+        self.starting_until = 0.0
 
 
 class ProcessExecutor:
@@ -105,16 +111,9 @@ class ProcessExecutor:
             unit += f"-{new_id()[:8]}"
         patience = self._loop.time() + START_PATIENCE
         watch = _Watch(spool, starting_until=patience, stamp=spool.lock_stamp())
-        pid = spawn(unit_command(self._kind, unit, spool.path, os.environ))
-        self._loop.add_reader(pidfd := os.pidfd_open(pid), self._unit_made, watch, pid, pidfd)
+        make = unit_command(self._kind, unit, spool.path, os.environ)
+        watch.unit = UnitWatch(make, main_process_command(unit), watch.unit_is_gone, name=unit)
         return watch
-
-    def _unit_made(self, watch: _Watch, pid: int, pidfd: int) -> None:
-        self._loop.remove_reader(pidfd)
-        os.close(pidfd)
-        if os.waitpid(pid, 0)[1]:
-            _log.error("systemd-run failed", extra={"call": watch.spool.id})
-            watch.starting_until = 0.0
 
     def adopt(self, call_id: str) -> None:
         if call_id not in self._watches:
@@ -169,6 +168,8 @@ class ProcessExecutor:
         if (outcome := spool.result()) is None and not spool.withdraw():
             return  # it has come to life just now
         self._watches.pop(spool.id, None)
+        if watch.unit is not None:
+            watch.unit.close()
         event: Event = JobLost(spool.id, began=began, decision=spool.decision())
         self._post(event if outcome is None else JobEnded(spool.id, outcome))
 
@@ -213,6 +214,8 @@ class ProcessExecutor:
             if watch.pidfd is not None:
                 self._loop.remove_reader(watch.pidfd)
                 os.close(watch.pidfd)
+            if watch.unit is not None:
+                watch.unit.close()
         self._watches.clear()
 
 

@@ -72,6 +72,12 @@ FETCH = Unit(
 """It holds up no shutdown."""
 
 
+def main_process_command(name: str) -> list[str]:
+    """Prints the process id of a unit, 0 where it has none (any more)."""
+    systemctl = shutil.which("systemctl") or "systemctl"
+    return [systemctl, "show", "--property=MainPID", "--value", f"{name}.service"]
+
+
 def unit_command(kind: Unit, name: str, spool: Path, environ: Mapping[str, str]) -> list[str]:
     """A unit that no restart of the agent touches."""
     variables = [f"--setenv={key}={environ[key]}" for key in _PASSED_ON if key in environ]

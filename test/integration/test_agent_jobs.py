@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -353,16 +354,20 @@ def test_what_is_left_of_finished_calls_is_swept_but_nothing_that_lives(tmp_path
 
 
 def fake_unit(kind: Unit, name: str, spool: Path, environ: Any) -> list[str]:
-    """As systemd-run: it returns at once, and the job is nobody's child."""
-    script = '[ "$1" = fail ] && exit 1; shift; setsid "$@" >/dev/null 2>&1 &'
+    """As systemd-run: it returns at once, and the job is nobody's child. Its process id is in `main-pid`."""
+    script = '[ "$1" = fail ] && exit 1; cd "$2"; shift 2; setsid "$@" >/dev/null 2>&1 & echo $! > main-pid'
     word = "fail" if (spool.parent / "fail").exists() else "run"
-    return ["/bin/sh", "-c", script, "sh", word, *command(str(spool))]
+    deaf = (spool.parent / "deaf").exists()  # it never comes to take its lock
+    job = ["sleep", "60"] if deaf else command(str(spool))
+    return ["/bin/sh", "-c", script, "sh", word, str(spool.parent), *job]
 
 
 @pytest.fixture
-def under_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+def under_systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(jobs_module, "uses_systemd", lambda environ: True)
     monkeypatch.setattr(jobs_module, "unit_command", fake_unit)
+    ask = ["/bin/cat", str(tmp_path / "main-pid")]
+    monkeypatch.setattr(jobs_module, "main_process_command", lambda name: ask)
 
 
 @pytest.mark.usefixtures("under_systemd")
@@ -390,3 +395,56 @@ def test_a_unit_that_cannot_be_made_is_noticed_at_once(tmp_path: Path) -> None:
         assert await bench.gets(JobLost) == JobLost("a", began=False, decision=None)
 
     play(tmp_path, script)
+
+
+@pytest.mark.usefixtures("under_systemd")
+def test_a_unit_that_dies_before_it_takes_its_lock_is_noticed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "deaf").touch()
+
+    async def script(bench: Bench) -> None:
+        bench.start("obedient")
+        pid = await bench.sees(lambda: _number(tmp_path / "main-pid"))
+        await asyncio.sleep(0.3)  # in which nothing is told: it may still begin
+        assert bench.events == []
+        begin = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        assert await bench.gets(JobLost) == JobLost("a", began=False, decision=None)
+        assert time.monotonic() - begin < jobs_module.START_PATIENCE / 3
+
+    play(tmp_path, script)
+
+
+@pytest.mark.usefixtures("under_systemd")
+@pytest.mark.parametrize("answer", ["", "no such thing"])
+def test_where_systemd_tells_nothing_a_unit_gets_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(jobs_module, "main_process_command", lambda _: ["/bin/echo", answer])
+
+    async def script(bench: Bench) -> None:
+        spool = bench.start("obedient")
+        await bench.begun(spool)
+        (spool.path / "go").touch()
+        assert isinstance((await bench.gets(JobEnded)).outcome, Success)
+        assert not any(isinstance(event, JobLost) for event in bench.events)
+
+    play(tmp_path, script)
+
+
+@pytest.mark.usefixtures("under_systemd")
+def test_a_unit_that_has_no_process_any_more_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deaf").touch()
+    monkeypatch.setattr(jobs_module, "main_process_command", lambda _: ["/bin/echo", "0"])
+
+    async def script(bench: Bench) -> None:
+        bench.start("obedient")
+        assert await bench.gets(JobLost) == JobLost("a", began=False, decision=None)
+        os.kill(await bench.sees(lambda: _number(tmp_path / "main-pid")), signal.SIGKILL)
+
+    play(tmp_path, script)
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text() or 0) if path.exists() else 0
