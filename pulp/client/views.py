@@ -110,6 +110,7 @@ class Consumer(View, frozen=True, kw_only=True):
     flags: list[str] = []
     windows: list[str] = []
     enforced: bool = False
+    problems: list[str] = []
 
 
 class Package(View, frozen=True, kw_only=True):

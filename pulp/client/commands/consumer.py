@@ -239,6 +239,8 @@ def _facts(runtime: Runtime, c: Consumer) -> Iterator[tuple[str, str]]:
         yield "clock", f"{ahead:+.1f} s against the server's" if ahead else "as the server's"
     yield "windows", ", ".join(c.windows) + (" (enforced)" if c.enforced else "")
     yield "flags", " ".join(c.flags)
+    for problem in c.problems:
+        yield "problem", problem
     for key, value in c.notes.items():
         yield f"note {key}", value
     yield "uid", c.uid

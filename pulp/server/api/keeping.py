@@ -1,4 +1,4 @@
-"""Which window a held task waits for, and which freeze keeps it shut. Pure."""
+"""Which window a held task waits for, which freeze keeps it shut, and whether a host can keep to its windows. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,24 @@ import msgspec
 from pulp.common.calendar import Calendar, Why, is_open, openings
 from pulp.common.errors import InvalidInput
 from pulp.common.times import to_datetime
+from pulp.rmi.versions import ENFORCED_WINDOWS, missing, since
 from pulp.server.api.types import WaitingForView
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskRecord
 from pulp.server.domain.window import NamedWindow, calendar_of
 from pulp.server.tasking.wanted import ONCE
+
+
+def cannot_enforce(consumer: Consumer) -> str:
+    """Why its agent cannot keep to windows that are enforced; empty where it can, or has never said hello."""
+    agent = consumer.agent
+    lacking = missing([ENFORCED_WINDOWS], agent.features) if agent else []
+    if not consumer.enforced or agent is None or not lacking:
+        return ""
+    return (
+        f"the windows of {consumer.id} are enforced, and its agent, version {agent.version}, cannot keep to them, so that nothing"
+        f" may change the host: it lacks {since(lacking)}"
+    )
 
 
 def with_names(

@@ -288,7 +288,8 @@ class AgentView(View, frozen=True, kw_only=True):
 
 class ConsumerView(View, frozen=True, kw_only=True):
     """clock_offset: ms the host's clock is ahead of the server's. windows: the windows and freezes that are bound to it, beside
-    those that hold everywhere. enforced: nothing changes the host outside of them."""
+    those that hold everywhere. enforced: nothing changes the host outside of them. problems: in sentences, what keeps it from
+    what it is meant to do."""
 
     id: str
     uid: str
@@ -302,6 +303,7 @@ class ConsumerView(View, frozen=True, kw_only=True):
     flags: list[str]
     windows: list[str]
     enforced: bool
+    problems: list[str] = msgspec.field(default_factory=list)
 
 
 class MessagingView(View, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from msgspec import Raw
 from pulp.common.times import format_duration, to_datetime
 from pulp.common.windows import Window
 from pulp.server.api.abridging import without_log
+from pulp.server.api.keeping import cannot_enforce
 from pulp.server.api.types import (
     AgentView,
     ConsumerView,
@@ -122,6 +123,7 @@ def consumer_view(consumer: Consumer) -> ConsumerView:
         flags=consumer.flags,
         windows=consumer.windows,
         enforced=consumer.enforced,
+        problems=[lack] if (lack := cannot_enforce(consumer)) else [],
     )
 
 

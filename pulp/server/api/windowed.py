@@ -11,6 +11,7 @@ from pulp.common.windows import Window
 from pulp.rmi.interfaces import Lane, Method
 from pulp.rmi.versions import lacking_method, missing, needs_of_args, since
 from pulp.server.api.errors import OutsideWindows, Unsupported, invalid
+from pulp.server.api.keeping import cannot_enforce
 from pulp.server.api.planning import Asked
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.consumer import Consumer
@@ -52,6 +53,8 @@ def for_host(
         deliver_within=asked.deliver_within,
         timeout=asked.timeout,
     )
+    if consumer.enforced and changes:
+        _check_keeper(consumer)
     if consumer.enforced and changes and timing.override is None:
         _check_enforced(uow, consumer, asked.wanted, start)
     _check_features(consumer, timing, args)
@@ -121,6 +124,12 @@ def _override(asked: Asked, by: str, now: int, *, begins: int) -> TaskOverride |
             f"give a longer one, at most {DAY // HOUR}h",
         )
     return TaskOverride(reason=asked.override_reason, by=by, until=until)
+
+
+def _check_keeper(consumer: Consumer) -> None:
+    """An agent that cannot keep to them was put in the place of one that could."""
+    if lack := cannot_enforce(consumer):
+        raise Unsupported(lack)
 
 
 def _check_enforced(uow: UnitOfWork, consumer: Consumer, wanted: Wanted | None, start: int) -> None:
