@@ -156,6 +156,7 @@ class World:
             queue=self.queue,
             inbox=self.inbox,
             sessions=self.sessions,
+            tell_newest=self.gateway.tell_newest,
             reception=reception,
             repertoire=self.repertoire,
         )

@@ -282,6 +282,7 @@ class _Joining:
             queue=queue,
             inbox=inbox,
             sessions=sessions,
+            tell_newest=gateway.tell_newest,
             reception=Reception(
                 bus=self._bus,
                 store=self._store,

@@ -175,6 +175,7 @@ class Server(Process):
             queue=self.queue,
             inbox=inbox,
             sessions=sessions,
+            tell_newest=gateway.tell_newest,
             reception=reception,
         )
         self.sessions = sessions

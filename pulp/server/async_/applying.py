@@ -61,17 +61,19 @@ BROKEN = TaskError(
 )
 
 
-_NOT_BEGUN = {"started_at": None, "progress": None}
-"""Of a call that is held again: what had begun of it has changed nothing, and its next run counts anew."""
+_NOT_BEGUN = {"started_at": None, "progress": None, "cancel_refused": False}
+"""Of a call that is held again: what had begun of it has changed nothing, its next run counts anew, and it can be given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """accepted: the call was not known to be with the agent, and now is. resend: it must be sent again."""
+    """accepted: the call was not known to be with the agent, and now is. resend: it must be sent again. held_again: it had begun,
+    and a plan or a cancel that was told meanwhile came too late."""
 
     record: TaskRecord | None = None
     accepted: bool = False
     resend: bool = False
+    held_again: bool = False
 
 
 def call_state(record: TaskRecord) -> CallState:
@@ -111,6 +113,7 @@ class Applying:
         self._ctx = Context.of(uow, now)
         self._plainly = plainly
         self._methods = methods
+        self._held_again = False
 
     def apply(self, task_id: str, messages: Sequence[Message]) -> Applied:
         stored = self._uow.tasks.get(task_id)
@@ -129,7 +132,8 @@ class Applying:
                 failpoint("server.end.written")
         after = call_state(record)
         known = before in (CallState.UNSENT, CallState.SENT)
-        return Applied(record, known and after not in (CallState.UNSENT, CallState.SENT), resend)
+        accepted = known and after not in (CallState.UNSENT, CallState.SENT)
+        return Applied(record, accepted, resend, self._held_again)
 
     def _take(self, record: TaskRecord, message: Message) -> tuple[TaskRecord, bool]:
         state, verdict = advance(call_state(record), message)
@@ -174,10 +178,10 @@ class Applying:
 
     def _plan_again(self) -> None:
         """What runs is left alone where plans change; what is held again after that goes by the newest."""
+        self._held_again = True
         consumer = self._uow.consumers.get(self._consumer_id)
         if consumer is not None and consumer.keep_plan > 0:
-            unseen = min(consumer.replanned, consumer.keep_plan - 1)
-            self._uow.consumers.save(consumer.replace(replanned=unseen))
+            self._uow.consumers.save(consumer.to_replan())
 
     # --- ends ---
 

@@ -85,6 +85,13 @@ class Gateway:
             self._bus.send(session.peer, [outgoing.replan(record, session.features)])
             failpoint("server.replan.sent")
 
+    def tell_newest(self, record: TaskRecord) -> None:
+        """The call is to be given up, or goes by another plan: what its agent may not know, or was told too early."""
+        if record.cancel_requested_at is not None:
+            self.cancel(record)
+        else:
+            self.replan(record)
+
     def query(self, record: TaskRecord) -> None:
         """Ask where the call stands, if its agent is connected."""
         session = self._session(record)

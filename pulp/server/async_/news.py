@@ -9,7 +9,6 @@ from itertools import islice
 
 from pulp.server.async_.gateway import Gateway
 from pulp.server.db.base import Store
-from pulp.server.domain.task import TaskRecord
 
 BATCH = 200
 
@@ -42,13 +41,7 @@ class News:
         ids = list(islice(self._moved, BATCH))
         for record in self._store.read(lambda uow: [uow.tasks.get(each) for each in ids]):
             if record is not None and not record.state.final:
-                self._tell(record)
+                self._gateway.tell_newest(record)
         for _ in ids:
             self._moved.popleft()
         return bool(self._moved) or more
-
-    def _tell(self, record: TaskRecord) -> None:
-        if record.cancel_requested_at is not None:
-            self._gateway.cancel(record)
-        else:
-            self._gateway.replan(record)

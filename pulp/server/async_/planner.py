@@ -41,10 +41,11 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class _Host:
-    """A marked host, the keep_plan it is planned by, and those of its tasks that another plan can be made for."""
+    """A marked host, the keep_plan it is planned by, its mark, and those of its tasks that another plan can be made for."""
 
     consumer_id: str
     keep_plan: int
+    replanned: int
     task_ids: Sequence[str]
 
     def chunks(self) -> list[_Chunk]:
@@ -102,17 +103,18 @@ class Planner:
 def _marked(uow: UnitOfWork) -> list[_Host]:
     found = (uow.consumers.get(each) for each in uow.consumers.to_replan(BATCH))
     return [
-        _Host(c.id, c.keep_plan, [r.id for r in uow.tasks.open_of(c.id) if movable(r)])
+        _Host(c.id, c.keep_plan, c.replanned, [r.id for r in uow.tasks.open_of(c.id) if movable(r)])
         for c in found
         if c is not None
     ]
 
 
 def _unmark(uow: UnitOfWork, hosts: Sequence[_Host]) -> None:
-    """A change that came meanwhile has a higher plan number, and is done in the next step."""
+    """A change that came meanwhile has a higher plan number, and a task that can be moved only now has left another mark: both
+    are done in the next step."""
     for host in hosts:
         consumer = uow.consumers.get(host.consumer_id)
-        if consumer is not None and consumer.replanned < host.keep_plan:
+        if consumer is not None and consumer.replanned == host.replanned:
             uow.consumers.save(consumer.replace(replanned=host.keep_plan))
 
 

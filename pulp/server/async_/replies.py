@@ -73,8 +73,10 @@ class ReplyListener:
         inbox: Inbox,
         sessions: Sessions,
         reception: Reception,
+        tell_newest: Callable[[TaskRecord], None],
         repertoire: Repertoire = TODAY,
     ) -> None:
+        """tell_newest: that of the Gateway."""
         self._bus = bus
         self._store = store
         self._kinds = kinds
@@ -82,6 +84,7 @@ class ReplyListener:
         self._inbox = inbox
         self._sessions = sessions
         self._reception = reception
+        self._tell_newest = tell_newest
         self._methods = repertoire.methods
         self._kept = KeptAnswers(store, kinds, self._methods)
         self.counts: Counter[str] = Counter()
@@ -163,17 +166,23 @@ class ReplyListener:
 
     def _apply(self, works: Sequence[_Work], now: int) -> None:
         jobs = [(w, self._store.submit(self._job(w, now, plainly=False))) for w in works]
-        resend = []
+        resend: list[TaskRecord] = []
         for work, future in jobs:
             applied = self._outcome(work, future, now)
             if applied.record is not None and applied.record.state.final:
                 failpoint("server.end.committed")
             if applied.accepted:
                 self._note_accepted(work.session, work.call_id)
-            if applied.resend and applied.record is not None:
-                resend.append(applied.record)
+            if applied.record is not None and not applied.record.state.final:
+                self._say_again(applied, applied.record, resend)
         if resend:
             self._resend(resend, now)
+
+    def _say_again(self, applied: Applied, record: TaskRecord, resend: list[TaskRecord]) -> None:
+        if applied.resend:
+            resend.append(record)
+        if applied.held_again and (record.plan > 1 or record.cancel_requested_at is not None):
+            self._tell_newest(record)
 
     def _job(self, work: _Work, now: int, *, plainly: bool) -> Callable[[UnitOfWork], Applied]:
         def job(uow: UnitOfWork) -> Applied:

@@ -31,7 +31,7 @@ class Consumer(Struct, frozen=True, kw_only=True):
     """`uid` is random and never used twice: the certificate's CN. `fingerprints`: the certificates that may connect
     (two while one is being renewed). `windows`: the names of the windows and freezes that are bound to it. `enforced`: nothing
     changes the host outside of them. `keep_plan`: rises by one whenever that changes, and never goes back. `replanned`: the
-    keep_plan by which its open tasks were last planned."""
+    keep_plan by which its open tasks were last planned, or any lower number where they must be planned anew."""
 
     id: str
     uid: str
@@ -55,6 +55,11 @@ class Consumer(Struct, frozen=True, kw_only=True):
 
     def replace(self, **changes: Any) -> Consumer:
         return msgspec.structs.replace(self, **changes)
+
+    def to_replan(self) -> Consumer:
+        """Marked: its open tasks must be planned anew. `replanned` is another one each time, by which whoever is at it sees that
+        there is more."""
+        return self.replace(replanned=min(self.replanned, self.keep_plan) - 1)
 
 
 class StoredProfile(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,78 @@
+"""Changed plans that cross what an agent says: nothing goes by an old plan for ever, in whatever order both come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from changing_plans import LATER, NIGHT, Plans
+from server_world import HOUR, World
+
+from pulp.messaging.base import Peer
+from pulp.rmi.messages import Accepted, Cancel, Replan, Started, TooLate
+from pulp.server.async_.planner import Planner
+
+
+@pytest.fixture
+def plans(world: World) -> Plans:
+    world.consumer()
+    return Plans(world)
+
+
+@pytest.fixture
+def peer(world: World, plans: Plans) -> Peer:
+    return world.hello()
+
+
+def replans(world: World) -> list[int]:
+    return [m.plan for m in world.take_sent() if isinstance(m, Replan)]
+
+
+def test_what_is_held_again_while_its_host_is_planned_anew_is_not_forgotten(
+    world: World, plans: Plans, peer: Peer, monkeypatch: pytest.MonkeyPatch
+):
+    plans.put("nights", NIGHT)
+    task_id, other = plans.held(peer), plans.held(peer)
+    world.reply(peer, Started(id=task_id, at=NIGHT))
+    plans.put("nights", LATER)
+    outcome = Planner._outcome
+
+    def and_held_again(self: Planner, *about: Any) -> None:
+        outcome(self, *about)
+        monkeypatch.undo()
+        world.reply(peer, Accepted(id=task_id, state="held", starts=NIGHT + HOUR))
+
+    monkeypatch.setattr(Planner, "_outcome", and_held_again)
+    world.plan()
+    world.plan()
+    assert [(plans.task(i).window or pytest.fail()).begin for i in (other, task_id)] == [LATER] * 2
+
+
+def test_a_plan_that_came_too_late_is_told_again_when_the_call_is_held_again(
+    world: World, plans: Plans, peer: Peer
+):
+    """It had begun when it was moved, which nobody knew here; then it was too late in its opening."""
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    plans.put("nights", LATER)
+    world.plan()
+    assert replans(world) == [2]
+    world.reply(peer, Started(id=task_id, at=NIGHT), TooLate(id=task_id, of="replan"))
+    assert replans(world) == []
+    world.reply(peer, Accepted(id=task_id, state="held", starts=NIGHT + HOUR))
+    world.plan()
+    assert replans(world) == [2]
+
+
+def test_a_cancel_that_came_too_late_is_asked_again_when_the_call_is_held_again(
+    world: World, plans: Plans, peer: Peer
+):
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+    world.reply(peer, Started(id=task_id, at=NIGHT))
+    world.cancel(task_id)
+    world.reply(peer, TooLate(id=task_id, of="cancel"))
+    world.take_sent()
+    world.reply(peer, Accepted(id=task_id, state="held", starts=LATER))
+    assert [m.id for m in world.take_sent() if isinstance(m, Cancel)] == [task_id]
+    assert not plans.task(task_id).cancel_refused
