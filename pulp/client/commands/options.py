@@ -55,6 +55,10 @@ class Reboot(Enum):
     ALWAYS = "always"
 
 
+IfNeeded = Annotated[
+    bool,
+    typer.Option("--if-needed", help="Restart only if something takes effect with a restart only."),
+]
 RebootOption = Annotated[
     Reboot,
     typer.Option(

@@ -38,6 +38,7 @@ def install_group(
     allow_held: o.AllowHeld = False,
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
     no_recommends: o.NoRecommends = False,
+    reboot: o.RebootOption = o.Reboot.NEVER,
     timing: Timing = ASAP,
     json: o.Json = False,
 ) -> None:
@@ -47,6 +48,7 @@ def install_group(
         allow_held=allow_held,
         config_files=config_files,
         no_recommends=no_recommends,
+        reboot=reboot,
     )
     body = {"groups": groups} | rules.body() | ({"dry_run": True} if dry_run else {})
     act(ctx.obj, consumer, "install-group", body, timing, no_wait=no_wait, json=json)

@@ -31,10 +31,7 @@ def register(app: typer.Typer) -> None:
 def reboot(
     ctx: typer.Context,
     consumer: o.ConsumerId,
-    if_needed: Annotated[
-        bool,
-        typer.Option("--if-needed", help="Only if something takes effect with a restart only."),
-    ] = False,
+    if_needed: o.IfNeeded = False,
     delay: Annotated[
         str | None,
         typer.Option(

@@ -41,6 +41,7 @@ class Action(Enum):
     REPAIR = "repair"
     REFRESH = "refresh"
     REFRESH_PROFILE = "refresh-profile"
+    REBOOT = "reboot"
 
 
 _GROUPS = (Action.INSTALL_GROUP, Action.REMOVE_GROUP)
@@ -129,6 +130,8 @@ def create(
     config_files: o.ConfigFilesOption = o.ConfigFiles.KEEP,
     autoremove: o.Autoremove = False,
     no_recommends: o.NoRecommends = False,
+    reboot: o.RebootOption = o.Reboot.NEVER,
+    if_needed: o.IfNeeded = False,
     json: o.Json = False,
 ) -> None:
     """Make a schedule. Its tasks are asked for by `schedule:NAME (you)`."""
@@ -140,6 +143,7 @@ def create(
         autoremove=autoremove,
         no_recommends=no_recommends,
         minimal=minimal,
+        reboot=reboot,
     )
     body = {"name": name, "action": action.value, "consumers": on} | rules.body()
     body |= {"rrule": rrule, "dtstart": dtstart, "zone": zone}
@@ -159,6 +163,7 @@ def create(
         dry_run=dry_run,
         security_only=security_only,
         advisories=advisory,
+        if_needed=if_needed,
     )
     body |= timing.expected(expected) | ({"enabled": False} if disabled else {})
     runtime: Runtime = ctx.obj

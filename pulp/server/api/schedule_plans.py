@@ -25,6 +25,7 @@ from pulp.server.api.packages import (
     UpdatePackages,
 )
 from pulp.server.api.planning import asked_of, expected_of, with_rule
+from pulp.server.api.restart_tasks import RestartArguments, RestartHost
 from pulp.server.api.schedule_types import ActionName, PatchScheduleBody, ScheduleBody
 from pulp.server.api.types import ActionBody, OpeningBody
 from pulp.server.api.upkeep import (
@@ -48,6 +49,7 @@ _CLASSES: dict[ActionName, type[ConsumerTask]] = {
     "repair": RepairPackages,
     "refresh": RefreshMetadata,
     "refresh-profile": RefreshProfile,
+    "reboot": RestartHost,
 }
 _WITH_PACKAGES = ("install", "update", "remove")
 _WITH_GROUPS = ("install-group", "remove-group")
@@ -162,6 +164,8 @@ def _arguments(body: ScheduleBody, faults: Faults) -> Struct:
         return group_arguments(body.groups, body.policy, dry_run=body.dry_run, faults=faults)
     if body.action == "repair":
         return RepairArguments(config_files=body.policy.config_files)
+    if body.action == "reboot":
+        return RestartArguments(if_needed=body.if_needed)
     if body.action in _READS:
         return RefreshArguments() if body.action == "refresh" else NoArguments()
     task = _CLASSES[body.action]
@@ -176,7 +180,9 @@ def _check_fields(body: ScheduleBody, faults: Faults) -> None:
         faults.add("security_only", "is only for update-all: leave it out")
     if body.advisories and body.action != "update-all":
         faults.add("advisories", "is only for update-all: leave it out")
-    if body.dry_run and body.action in (*_READS, "repair"):
+    if body.if_needed and body.action != "reboot":
+        faults.add("if_needed", "is only for reboot: leave it out")
+    if body.dry_run and body.action in (*_READS, "repair", "reboot"):
         faults.add("dry_run", f"is not for {body.action}: leave it out")
 
 

@@ -34,6 +34,7 @@ ActionName = Literal[
     "repair",
     "refresh",
     "refresh-profile",
+    "reboot",
 ]
 MissedName = Literal["skip", "once"]
 
@@ -55,8 +56,8 @@ class ScheduleBody(Body, frozen=True, kw_only=True):
     """window: of each run, from its occurrence on; or the name of one, or `next`, in whose next opening after it the work is
     done. window_missed: as `missed` of an action; `grace`, `expected` and `predownload` as there.
 
-    `packages`, `groups`, `policy`, `dry_run`, `security_only`, `advisories`, `deliver_within`, `timeout`: as the action itself
-    takes them."""
+    `packages`, `groups`, `policy`, `dry_run`, `security_only`, `advisories`, `if_needed`, `deliver_within`, `timeout`: as the
+    action itself takes them."""
 
     name: ObjectName
     action: ActionName
@@ -84,6 +85,7 @@ class ScheduleBody(Body, frozen=True, kw_only=True):
     dry_run: bool = False
     security_only: bool = False
     advisories: Advisories = msgspec.field(default_factory=list)
+    if_needed: bool = False
 
 
 class PatchScheduleBody(Body, frozen=True, kw_only=True):

@@ -127,6 +127,15 @@ def test_upkeep_recurs_too(rest: Rest, action: str) -> None:
     assert [task.kind for task in tasks(rest)] == [f"packages.{action}"]
 
 
+def test_restarts_recur_too_and_only_they_have_a_condition(rest: Rest) -> None:
+    assert faults(rest, action="reboot", dry_run=True).keys() == {"dry_run"}
+    assert "only for reboot" in faults(rest, if_needed=True)["if_needed"]
+    made = create(rest, action="reboot", if_needed=True)
+    assert made.action == "reboot"
+    args = msgspec.json.decode(made.args)
+    assert args == {"delay": 0, "if_needed": True, "back_within": 30 * MINUTE}
+
+
 @pytest.mark.parametrize("action", ["repair", "refresh"])
 def test_upkeep_takes_no_packages_and_no_dry_run(rest: Rest, action: str) -> None:
     found = faults(rest, action=action, dry_run=True, packages=["x"])
