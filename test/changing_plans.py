@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from server_world import HOUR, START, World
 
-from pulp.common.calendar import OneOff
+from pulp.common.calendar import OneOff, Span
 from pulp.messaging.base import Peer
 from pulp.rmi.messages import Accepted
 from pulp.server.db.base import UnitOfWork
@@ -27,10 +27,13 @@ class Plans:
         self.world = world
 
     def put(
-        self, name: str, *begins: int, role: WindowRole = WindowRole.WINDOW, length: int = 2 * HOUR
+        self, name: str, begin: int, *, role: WindowRole = WindowRole.WINDOW, length: int = 2 * HOUR
     ) -> None:
-        """Make the window or change it; it holds everywhere. It opens once, at the first of `begins`."""
-        span = OneOff(name=name, begin=begins[0], end=begins[0] + length)
+        """Make the window or change it; it holds everywhere, and opens once."""
+        self.put_span(OneOff(name=name, begin=begin, end=begin + length), role)
+
+    def put_span(self, span: Span, role: WindowRole = WindowRole.WINDOW) -> None:
+        name = span.name
         made = NamedWindow(
             name=name, role=role, span=span, created_by="ann", created_at=START, everywhere=True
         )

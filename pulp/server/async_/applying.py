@@ -180,7 +180,7 @@ class Applying:
         """What runs is left alone where plans change; what is held again after that goes by the newest."""
         self._held_again = True
         consumer = self._uow.consumers.get(self._consumer_id)
-        if consumer is not None and consumer.keep_plan > 0:
+        if consumer is not None:
             self._uow.consumers.save(consumer.to_replan())
 
     # --- ends ---

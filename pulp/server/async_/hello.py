@@ -62,7 +62,7 @@ def greet(
     consumer = uow.consumers.get(consumer_id)
     if consumer is None or consumer.uid != peer.identity:
         return None
-    introduced = _introduced(consumer, peer, hello, now)
+    introduced = _introduced(_moved(consumer, hello), peer, hello, now)
     uow.consumers.save(introduced)
     greeting = Greeting(introduced, keep_of(uow, introduced))
     _Comparison(kinds, uow, consumer, hello, now, greeting, plainly=plainly).run()
@@ -76,6 +76,14 @@ def memory_lost(info: AgentInfo | None, hello: Hello) -> bool:
     return hello.journal_id != info.journal_id or hello.journal_seq < info.journal_seq
 
 
+def _moved(consumer: Consumer, hello: Hello) -> Consumer:
+    """What counts in the host's own zone must be planned anew where that is another one; its agent is told the calendar anew."""
+    if consumer.agent is not None and consumer.agent.timezone == hello.timezone:
+        return consumer
+    raised = consumer.keep_plan + (consumer.keep_plan > 0)
+    return consumer.replace(keep_plan=raised).to_replan()
+
+
 def _introduced(consumer: Consumer, peer: Peer, hello: Hello, now: int) -> Consumer:
     offset = hello.now - now
     flags = [f for f in consumer.flags if f not in (CLOCK_SKEW, DUPLICATE_IDENTITY)]
@@ -87,9 +95,7 @@ def _introduced(consumer: Consumer, peer: Peer, hello: Hello, now: int) -> Consu
         )  # the other one may come back; a new owner of the name clears it
     newest = consumer.fingerprints[:1]
     used = peer.fingerprint in newest
-    moved = consumer.agent is None or consumer.agent.timezone != hello.timezone
     return consumer.replace(
-        keep_plan=consumer.keep_plan + (moved and consumer.keep_plan > 0),
         fingerprints=newest if used else consumer.fingerprints,
         online=True,
         last_seen=now,

@@ -8,8 +8,9 @@ import pytest
 from changing_plans import LATER, NIGHT, Plans
 from server_world import HOUR, World
 
+from pulp.common.calendar import Recurring
 from pulp.messaging.base import Peer
-from pulp.rmi.messages import Accepted, Cancel, Replan, Started, TooLate
+from pulp.rmi.messages import Accepted, CallStatus, Cancel, Replan, Started, TooLate
 from pulp.server.async_.planner import Planner
 
 
@@ -76,3 +77,28 @@ def test_a_cancel_that_came_too_late_is_asked_again_when_the_call_is_held_again(
     world.reply(peer, Accepted(id=task_id, state="held", starts=LATER))
     assert [m.id for m in world.take_sent() if isinstance(m, Cancel)] == [task_id]
     assert not plans.task(task_id).cancel_refused
+
+
+NIGHTLY = Recurring(
+    name="nights", rrule="FREQ=DAILY", dtstart="2027-01-01T22:00", zone="host", duration="2h"
+)
+
+
+@pytest.mark.parametrize("first", ["the host", "the window"])
+def test_what_counts_in_the_hosts_zone_moves_with_it(world: World, first: str):
+    """Also where the window was there before the host, and nothing has changed since."""
+    plans = Plans(world)
+    if first == "the host":
+        world.consumer()
+    plans.put_span(NIGHTLY)
+    if first == "the window":
+        world.consumer()
+    world.plan()
+    peer = world.hello(timezone="UTC")
+    world.plan()
+    task_id = plans.held(peer)
+    begin = (plans.task(task_id).window or pytest.fail()).begin
+    world.hello(timezone="Europe/Berlin", calls=[CallStatus(task_id, "held")])
+    world.plan()
+    assert (plans.task(task_id).window or pytest.fail()).begin == begin - HOUR
+    assert replans(world) == [2]
