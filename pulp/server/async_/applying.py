@@ -193,7 +193,7 @@ class Applying:
             return
         final = final_of(record.answer)
         ended = self._end(record.replace(answer=None, parked="", parked_at=None), final)
-        if ended.answer is None:
+        if ended.answer is None or ended.phase != record.phase:
             self._uow.tasks.save(ended)
 
     def _end(self, record: TaskRecord, final: Final) -> TaskRecord:

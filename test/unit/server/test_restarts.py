@@ -18,7 +18,7 @@ from pulp.rmi.restarts import RestartResult
 from pulp.server.api.packages import InstallPackages, PackagesArguments
 from pulp.server.api.restart_tasks import RestartArguments, RestartHost
 from pulp.server.check import check
-from pulp.server.domain.task import REBOOTING, TaskRecord
+from pulp.server.domain.task import ANSWERED, REBOOTING, TaskRecord
 from pulp.server.domain.task import TaskState as S
 from pulp.server.tasking.deadlines import Timing
 from pulp.server.tasking.restarts import BACK_WITHIN
@@ -192,6 +192,27 @@ def test_the_answer_is_kept_over_a_start_of_the_server(world: World) -> None:
     world.step()
     assert world.task(task_id) == before
     back(world, boot_id="b2")
+    assert world.task(task_id).state is S.FINISHED
+
+
+@pytest.mark.parametrize("back_first", [True, False])
+def test_a_server_that_learns_of_restarts_takes_up_the_answer_that_was_kept(
+    world: World, back_first: bool
+) -> None:
+    peer = world.hello()
+    task_id = ask(world)
+    world.build((InstallPackages,))
+    peer = world.hello()
+    assert rebooting(world, peer, task_id).phase == ANSWERED
+    if back_first:
+        back(world, boot_id="b2")
+    world.build(CLASSES)
+    world.step()
+    if not back_first:
+        record = world.task(task_id)
+        assert (record.phase, record.parked) == (REBOOTING, "")
+        assert record.deadline == world.now + BACK_WITHIN
+        back(world, boot_id="b2")
     assert world.task(task_id).state is S.FINISHED
 
 
