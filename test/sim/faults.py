@@ -53,7 +53,7 @@ class Faults:
                 self._lose_journal: 1,
                 self._copy_host: 1,
             }
-        if self._world.chance(0.2):
+        if self._world.chance(0.4 if fleet.planned else 0.2):
             self._faults |= {self._back_up: 3, self._restore: 3}
 
     def happen(self) -> None:

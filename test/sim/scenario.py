@@ -70,6 +70,10 @@ class Scenario:
             if passed >= PATIENCE and (behind := self.fleet.left_behind()):
                 raise Violation("6 what can go on goes on", behind)
             self.world.run(self.world.now + (MINUTE if passed < HOUR else HOUR))
+        if self.fleet.planned:
+            self.world.run(max(self.world.now, begin + PATIENCE))
+            if behind := self.fleet.left_behind():
+                raise Violation("7 the newest plans count", behind)
 
     def _check_errors(self, errors: list[str]) -> None:
         for agent in self.fleet.agents.values():
