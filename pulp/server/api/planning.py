@@ -98,7 +98,7 @@ def _kept(first: TaskRecord, now: int, faults: Faults) -> Wanted | None:
             f"is missing, and that of task {first.id} is over since {ended}: give a new window, or null to run outside any",
         )
         return None
-    return replace(wanted, unfrozen=False) if wanted else None
+    return replace(wanted, unfrozen_until=None) if wanted else None
 
 
 def _given(window: str | WindowBody | UnsetType | None, now: int, faults: Faults) -> Wanted | None:
@@ -135,7 +135,6 @@ def with_rule(
         missed=missed,
         grace=grace if missed == "grace" else 0,
         predownload=wanted.predownload if predownload is None else predownload,
-        unfrozen=body.override is not None,
     )
 
 

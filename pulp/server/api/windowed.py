@@ -43,13 +43,18 @@ def for_host(
     _check_method(consumer, method)
     changes = method.lane is Lane.HOST and not getattr(args, "dry_run", False)
     start = max(now, asked.not_before or now)
-    opened = _opened(uow, consumer, asked, start, usually=USUALLY if changes else 0)
+    until = now + asked.override_for if asked.override_reason else None
+    opened = _opened(
+        uow, consumer, asked, start=start, until=until, usually=USUALLY if changes else 0
+    )
     timing = Timing(
         not_before=asked.not_before,
         window=opened.window if opened else None,
         rule=opened.rule if opened else None,
         expires=opened.expires if opened else None,
-        override=_override(asked, by, now, begins=max(start, opened.window.begin if opened else 0)),
+        override=_override(
+            asked, by, until, begins=max(start, opened.window.begin if opened else 0)
+        ),
         deliver_within=asked.deliver_within,
         timeout=asked.timeout,
     )
@@ -72,8 +77,15 @@ def anywhere(asked: Asked) -> Timing:
 
 
 def _opened(
-    uow: UnitOfWork, consumer: Consumer, asked: Asked, start: int, *, usually: int
+    uow: UnitOfWork,
+    consumer: Consumer,
+    asked: Asked,
+    *,
+    start: int,
+    until: int | None,
+    usually: int,
 ) -> Opened | None:
+    """until: the end of an override (ms UTC), if there is one."""
     wanted = asked.wanted
     if wanted is None:
         return None
@@ -81,7 +93,7 @@ def _opened(
     expected = asked.expected
     if expected is None:
         expected = usually if _admits(consumer, wanted) else 0
-    wanted = replace(wanted, expected=expected)
+    wanted = replace(wanted, expected=expected, unfrozen_until=until)
     opened = open_for(wanted, consumer, uow.windows.of(consumer), at=start)
     if isinstance(opened, Refused):
         raise invalid(opened.field, opened.message)
@@ -113,10 +125,9 @@ def _check_length(opened: Opened, expected: int, start: int) -> None:
         )
 
 
-def _override(asked: Asked, by: str, now: int, *, begins: int) -> TaskOverride | None:
-    if not asked.override_reason:
+def _override(asked: Asked, by: str, until: int | None, *, begins: int) -> TaskOverride | None:
+    if until is None:
         return None
-    until = now + asked.override_for
     if until <= begins:
         raise invalid(
             "override.for",

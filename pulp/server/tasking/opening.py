@@ -6,7 +6,7 @@ Used where work is planned, and again with `wanted.wanted_of` where a window or 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from pulp.common.calendar import (
@@ -65,6 +65,9 @@ def open_for(
     if isinstance(ground, Refused):
         return ground
     found = _first(ground, wanted.expected, at)
+    over = wanted.unfrozen_until
+    if over is not None and (found is None or max(found.begin, at) >= over):
+        return open_for(replace(wanted, unfrozen_until=None), consumer, windows, at=at)
     if found is None:
         return _nothing_opens(ground, consumer, at)
     if found.begin > at + FURTHEST:
@@ -106,7 +109,8 @@ def _ground(
     chosen = _chosen(wanted, consumer, whole, windows)
     if isinstance(chosen, Refused):
         return chosen
-    calendar = Calendar(windows=chosen, freezes=() if wanted.unfrozen else whole.freezes)
+    freezes = whole.freezes if wanted.unfrozen_until is None else ()
+    calendar = Calendar(windows=chosen, freezes=freezes)
     zone = _zone(consumer, calendar)
     return zone if isinstance(zone, Refused) else _Ground(calendar=calendar, host_zone=zone)
 
@@ -193,7 +197,10 @@ def _opened(wanted: Wanted, ground: _Ground, found: Opening) -> Opened:
         expected=_fitting(wanted.expected, found),
         predownload=wanted.predownload,
     )
-    return Opened(window=window, rule=rule, expires=_expires(rule, window, ground))
+    expires = _expires(rule, window, ground)
+    if wanted.unfrozen_until is not None:
+        expires = min(expires, wanted.unfrozen_until)
+    return Opened(window=window, rule=rule, expires=expires)
 
 
 def _end_of(ground: _Ground) -> int:

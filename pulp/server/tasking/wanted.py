@@ -20,8 +20,8 @@ ONCE = "window"
 class Wanted:
     """asked: a window's name, NEXT, or "" where `window` gives the times. missed None: `next` where it recurs, else `miss`.
 
-    grace: ms, with `missed` grace. expected: ms that the work takes; 0: not to be looked at. unfrozen: an override's, freezes do
-    not cut a window that is given by its times.
+    grace: ms, with `missed` grace. expected: ms that the work takes; 0: not to be looked at. unfrozen_until: ms UTC, the end
+    of an override: till then freezes do not cut its window, and later the work does not start.
     """
 
     asked: str = ""
@@ -30,7 +30,7 @@ class Wanted:
     grace: int = 0
     expected: int = 0
     predownload: bool = False
-    unfrozen: bool = False
+    unfrozen_until: int | None = None
 
 
 def wanted_of(record: TaskRecord) -> Wanted | None:
@@ -48,7 +48,7 @@ def wanted_of(record: TaskRecord) -> Wanted | None:
         grace=rule.grace,
         expected=rule.expected,
         predownload=rule.predownload,
-        unfrozen=record.override is not None,
+        unfrozen_until=record.override.until if record.override else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,8 +242,32 @@ def test_a_freeze_that_leaves_nothing_is_named():
 
 
 def test_an_override_is_not_cut():
-    wanted = once(at("8:00"), at("9:00"), unfrozen=True)
+    wanted = once(at("8:00"), at("9:00"), unfrozen_until=at("8:30"))
     assert opened(wanted, freeze("demo", MON, MON + DAY)).window.begin == at("8:00")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(asked="nights"),
+        Wanted(asked=NEXT, missed="grace", grace=HOUR),
+        once(at("22:00"), at("23:30")),
+    ],
+)
+def test_nothing_starts_in_a_freeze_when_the_override_is_over(wanted: Wanted):
+    """Neither later in its opening nor carried over to others."""
+    wanted, over = replace(wanted, unfrozen_until=at("22:30")), at("22:30")
+    assert opened(wanted, NIGHTS, freeze("xmas", MON, MON + 9 * DAY)).expires == over
+
+
+def test_where_the_override_is_over_before_the_work_can_start_freezes_cut_it():
+    wanted, xmas = (
+        Wanted(asked="nights", unfrozen_until=at("22:30")),
+        freeze("xmas", MON, MON + DAY),
+    )
+    found = opened(wanted, NIGHTS, xmas, now=at("22:30"))
+    assert (found.window.begin, found.rule.names) == (MON + DAY, ["nights", "xmas"])
+    assert found.expires > found.window.end
 
 
 def test_one_that_is_over_by_the_start_of_the_work():
@@ -320,8 +345,8 @@ def test_without_a_window_nothing_was_asked():
 
 
 def test_an_overridden_window_stays_uncut():
-    found = opened(once(at("8:00"), at("9:00"), unfrozen=True))
+    found = opened(once(at("8:00"), at("9:00"), unfrozen_until=at("12:00")))
     override = TaskOverride(reason="hole", by="ada", until=at("12:00"))
     again = wanted_of(record(found, override=override))
     assert again is not None
-    assert again.unfrozen
+    assert again.unfrozen_until == at("12:00")
