@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulp.common.calendar import Recurrence
@@ -192,6 +192,7 @@ def test_a_runs_task_has_one_id_and_another_schedule_of_the_name_another() -> No
 RULES = ("FREQ=HOURLY", "FREQ=DAILY", "FREQ=DAILY;BYHOUR=2,14", "FREQ=WEEKLY;BYDAY=MO,TH")
 
 
+@settings(deadline=None)
 @given(
     rule=st.sampled_from(RULES),
     zone=st.sampled_from(("UTC", "Europe/Berlin", "Australia/Lord_Howe")),
