@@ -1,15 +1,14 @@
 """The remote interfaces, declared once and typed, used by both ends (docs/WIRE.md, version 1).
 
 A method is a `Method` value: its name, version, argument and result types, and its lane. The server calls through
-`Packages`/`System` (typed; no magic); the agent looks methods up in `METHODS`, never by getattr.
+`remotes.Packages` and `remotes.System`; the agent looks methods up in `METHODS`, never by getattr.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -23,8 +22,6 @@ from pulp.rmi.reports import (
     UpdatesResult,
 )
 from pulp.rmi.restarts import RestartArgs, RestartResult
-
-R = TypeVar("R")
 
 PackageName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$(?!\n)", max_length=200)]
 """No glob, path, option or URL passes; each package family narrows it further (research: apt acts on `name-` and patterns)."""
@@ -274,104 +271,3 @@ METHODS: dict[tuple[str, int], Method] = {
         RESTART,
     )
 }
-
-Invoke = Callable[[Method, Struct], R]
-
-
-class Packages(Generic[R]):
-    """The typed remote `Packages`. R is None where the call is fired (AsyncAgent), the result where it is awaited (Agent)."""
-
-    def __init__(self, invoke: Invoke[R]) -> None:
-        self._invoke = invoke
-
-    def install(
-        self,
-        packages: Sequence[PackageSpec],
-        *,
-        policy: Policy = DEFAULT_POLICY,
-        dry_run: bool = False,
-    ) -> R:
-        args = PackagesArgs(packages=list(packages), policy=policy, dry_run=dry_run)
-        return self._invoke(INSTALL, args)
-
-    def update(
-        self,
-        packages: Sequence[PackageSpec],
-        *,
-        policy: Policy = DEFAULT_POLICY,
-        dry_run: bool = False,
-    ) -> R:
-        args = PackagesArgs(packages=list(packages), policy=policy, dry_run=dry_run)
-        return self._invoke(UPDATE, args)
-
-    def remove(
-        self,
-        packages: Sequence[PackageSpec],
-        *,
-        policy: Policy = DEFAULT_POLICY,
-        dry_run: bool = False,
-    ) -> R:
-        args = PackagesArgs(packages=list(packages), policy=policy, dry_run=dry_run)
-        return self._invoke(REMOVE, args)
-
-    def update_all(
-        self,
-        *,
-        security_only: bool = False,
-        advisories: Sequence[str] = (),
-        policy: Policy = DEFAULT_POLICY,
-        dry_run: bool = False,
-    ) -> R:
-        args = UpdateAllArgs(
-            security_only=security_only,
-            advisories=list(advisories) or UNSET,
-            policy=policy,
-            dry_run=dry_run,
-        )
-        return self._invoke(UPDATE_ALL, args)
-
-    def install_group(
-        self, groups: Sequence[str], *, policy: Policy = DEFAULT_POLICY, dry_run: bool = False
-    ) -> R:
-        args = GroupArgs(groups=list(groups), policy=policy, dry_run=dry_run)
-        return self._invoke(INSTALL_GROUP, args)
-
-    def remove_group(
-        self, groups: Sequence[str], *, policy: Policy = DEFAULT_POLICY, dry_run: bool = False
-    ) -> R:
-        args = GroupArgs(groups=list(groups), policy=policy, dry_run=dry_run)
-        return self._invoke(REMOVE_GROUP, args)
-
-    def profile(self) -> R:
-        return self._invoke(PROFILE, NoArgs())
-
-    def updates(self, *, refresh: bool = False) -> R:
-        return self._invoke(UPDATES, UpdatesArgs(refresh=refresh))
-
-    def repair(self, *, config_files: Literal["keep", "new"] = "keep") -> R:
-        return self._invoke(REPAIR, RepairArgs(config_files=config_files))
-
-    def refresh(self) -> R:
-        return self._invoke(REFRESH, NoArgs())
-
-    def groups(self, *, refresh: bool = False) -> R:
-        return self._invoke(GROUPS, GroupsArgs(refresh=refresh))
-
-
-class System(Generic[R]):
-    """The typed remote `System`."""
-
-    def __init__(self, invoke: Invoke[R]) -> None:
-        self._invoke = invoke
-
-    def ping(self) -> R:
-        return self._invoke(PING, NoArgs())
-
-    def info(self) -> R:
-        return self._invoke(INFO, NoArgs())
-
-    def reboot(self, *, delay: int = 0, if_needed: bool = False) -> R:
-        return self._invoke(REBOOT, RebootArgs(delay=delay, if_needed=if_needed))
-
-    def restart(self, *, delay: int = 0, if_needed: bool = False) -> R:
-        return self._invoke(RESTART, RestartArgs(delay=delay, if_needed=if_needed))

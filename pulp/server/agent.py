@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from pulp.common.errors import PulpError
 from pulp.common.ids import new_id
-from pulp.rmi.interfaces import Method, Packages, System
+from pulp.rmi.interfaces import Method
 from pulp.rmi.messages import Failed, Final, Rejected, Succeeded
+from pulp.rmi.remotes import Packages, System
 
 
 class AgentOffline(PulpError):

@@ -240,6 +240,44 @@ def test_what_would_remove_something_needs_to_be_allowed(world: World, host: Hos
     assert admin(world, "consumer", "remove", "web1", "democonflict").returncode == 0
 
 
+def test_a_repair_and_a_refresh(world: World) -> None:
+    refreshed = document(world, "consumer", "refresh", "web1")
+    assert (refreshed["kind"], refreshed["state"]) == ("packages.refresh", "finished")
+    assert refreshed["result"]["backend"] == "apt"
+    done = admin(world, "consumer", "repair", "web1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "repair finished" in done.stdout and "nothing to repair" in done.stdout
+
+
+def test_what_is_half_set_up_is_repaired_and_history_tells_it(world: World, host: Host) -> None:
+    document(world, "consumer", "install", "web1", "demofail", code=1)
+    (host.root / "etc/allow-demofail").touch()
+    repaired = document(world, "consumer", "repair", "web1")
+    assert [(c["name"], c["outcome"]) for c in repaired["result"]["changes"]] == [
+        ("demofail", "done")
+    ]
+    (event,) = lines(world, "consumer", "history", "web1", "--type", "packages_repaired")
+    assert event["task_id"] == repaired["id"]
+    assert admin(world, "consumer", "remove", "web1", "demofail").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "way"),
+    [
+        (("groups", "web1"), "metapackage"),
+        (("install-group", "web1", "web-server"), "metapackage"),
+        (("update", "web1", "--advisory", "CVE-2026-1"), "security_only"),
+        (("update-all", "web1", "--minimal"), "security_only"),
+    ],
+)
+def test_what_apt_does_not_have_is_refused_with_the_way_to_go(
+    world: World, words: tuple[str, ...], way: str
+) -> None:
+    done = admin(world, "consumer", *words)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "[unsupported]" in done.stdout and way in done.stdout
+
+
 def test_the_profile(world: World) -> None:
     assert document(world, "consumer", "refresh-profile", "web1")["error"] is None
     profile = document(world, "consumer", "profile", "web1")

@@ -7,7 +7,8 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
-from pulp.rmi.interfaces import Action, Change, Method, Outcome, Packages, PackagesResult, Policy
+from pulp.rmi.interfaces import Action, Change, Method, Outcome, PackagesResult, Policy
+from pulp.rmi.remotes import Packages
 from pulp.server.domain.history import HistoryType
 from pulp.server.domain.task import TaskError
 from pulp.server.tasking.context import Context

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from pulp.rmi.errors import Unsupported
-from pulp.rmi.interfaces import Method, Packages, System
+from pulp.rmi.interfaces import Method
+from pulp.rmi.remotes import Packages, System
 from pulp.rmi.versions import TODAY, Repertoire, choose, missing, needs_of_args
 from pulp.server.async_.sessions import Session
 from pulp.server.domain.task import Call, TaskRecord

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from pulp.rmi.interfaces import Packages, System
+from pulp.rmi.remotes import Packages, System
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.task import Call, TaskRecord

@@ -20,10 +20,10 @@ from pulp.rmi.interfaces import (
     UPDATES,
     Change,
     Method,
-    Packages,
     PackagesResult,
     ProfileResult,
 )
+from pulp.rmi.remotes import Packages
 from pulp.server.api.errors import Forbidden, NotFound, TaskIsFinal
 from pulp.server.api.package_tasks import ConsumerTask
 from pulp.server.api.packages import TASK_CLASSES

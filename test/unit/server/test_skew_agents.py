@@ -17,11 +17,12 @@ from skew import (
 
 from pulp.common.windows import Window
 from pulp.rmi.errors import Unsupported
-from pulp.rmi.interfaces import METHODS, Lane, Method, Packages, PackageSpec
+from pulp.rmi.interfaces import METHODS, Lane, Method, PackageSpec
 from pulp.rmi.messages import (
     Rejected,
     Succeeded,
 )
+from pulp.rmi.remotes import Packages
 from pulp.rmi.versions import ArgsVersions, Repertoire
 from pulp.server.domain.task import TaskState as S
 from pulp.server.tasking.context import Context

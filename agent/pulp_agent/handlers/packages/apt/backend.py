@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
-import msgspec
-
-from pulp.rmi.interfaces import Change, ConfigFile, PackageSpec, Policy
+from pulp.rmi.interfaces import Change, ConfigFile, PackageSpec
 from pulp.rmi.reports import Group
 from pulp_agent.handlers.base import HandlerError
-from pulp_agent.handlers.packages.apt import config, dpkg, plan, reboot
+from pulp_agent.handlers.packages.apt import config, dpkg, reboot
 from pulp_agent.handlers.packages.apt.command import (
     config_file_environment,
     config_file_options,
     reinstallation,
-    simulation,
     transaction,
     word,
 )
 from pulp_agent.handlers.packages.apt.lacks import LACKS
-from pulp_agent.handlers.packages.apt.preferences import security_preferences
+from pulp_agent.handlers.packages.apt.planning import Planning
 from pulp_agent.handlers.packages.apt.runner import Runner
 from pulp_agent.handlers.packages.apt.settings import AptSettings
 from pulp_agent.handlers.packages.apt.text import problem
 from pulp_agent.handlers.packages.base import (
     Ability,
     Key,
-    NotFound,
-    Operation,
     PackageState,
     Plan,
     Report,
     Request,
     State,
 )
-from pulp_agent.handlers.packages.policy import check_policy, name_list
 from pulp_agent.handlers.packages.run import Run
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-"""Debian policy 5.6.1."""
 _HOLD_TIMEOUT = 60.0  # s
 
 
@@ -56,11 +47,14 @@ class AptBackend:
         self._settings = settings
         self._env = config.environment(settings.apt_config)
         self._runner = Runner(settings, self._env)
-        self._fixes: dict[Key, Change] | None = None
 
     @cached_property
     def _config(self) -> config.AptConfig:
         return config.load(self._env, self._settings.root)
+
+    @cached_property
+    def _planning(self) -> Planning:
+        return Planning(self._settings, self._env, self._config, self._runner)
 
     # --- reading ---
 
@@ -95,7 +89,7 @@ class AptBackend:
     # --- before the commit ---
 
     def refresh(self, run: Run) -> None:
-        self._fixes = None
+        self._planning.forget()
         # without Error-Mode apt-get ends with 0 when every server is down
         arguments = ["-q", "-o", "APT::Update::Error-Mode=any", "update"]
         limit = self._settings.refresh_timeout
@@ -109,39 +103,7 @@ class AptBackend:
             raise
 
     def plan(self, request: Request, state: State, run: Run) -> Plan:
-        words = self._words(request, state)
-        if request.operation is Operation.REMOVE and not words:
-            return Plan()
-        if request.operation in (Operation.INSTALL, Operation.UPDATE):
-            self._check_names(request.packages)
-        result = self._simulate(request, state, words, run, autoremove=False)
-        if request.policy.autoremove:
-            check_policy(result, request, state)
-            cleaned = self._simulate(request, state, words, run, autoremove=True)
-            result = _with_garbage(result, cleaned)
-        return replace(result, changes=self._with_security(result.changes, run))
-
-    def _with_security(self, changes: Mapping[Key, Change], run: Run) -> dict[Key, Change]:
-        """A newer version from elsewhere mends what the security suites' version mends; apt tells of neither."""
-        unmarked = {k for k, c in changes.items() if c.action == "upgrade" and not c.security}
-        fixes = self._known_fixes(run) if unmarked else {}
-        mended = {k for k in unmarked & fixes.keys() if self._reaches(changes[k], fixes[k])}
-        return {
-            key: msgspec.structs.replace(change, security=True) if key in mended else change
-            for key, change in changes.items()
-        }
-
-    def _known_fixes(self, run: Run) -> dict[Key, Change]:
-        """What the security suites have for this host, asked once for each state of its metadata and packages."""
-        if self._fixes is None:
-            every = Request(
-                operation=Operation.UPDATE_ALL, policy=Policy(allow_held=True), security_only=True
-            )
-            self._fixes = self._simulate(every, {}, (), run, autoremove=False).changes
-        return self._fixes
-
-    def _reaches(self, change: Change, fix: Change) -> bool:
-        return dpkg.is_at_least(change.to or "", fix.to or "", self._env)
+        return self._planning.plan(request, state, run)
 
     def download(self, request: Request, run: Run) -> None:
         self._runner.stoppable(
@@ -155,7 +117,7 @@ class AptBackend:
     # --- the commit ---
 
     def commit(self, request: Request, run: Run) -> Report:
-        self._fixes = None
+        self._planning.forget()
         return self._runner.transaction(
             self._transaction(request, run, download_only=False),
             run,
@@ -206,82 +168,11 @@ class AptBackend:
     def _commit_limit(self, run: Run) -> float:
         return max(0.0, min(self._settings.commit_timeout, run.job.remaining()))
 
-    def _words(self, request: Request, state: State) -> list[str]:
-        """What to name to apt-get. An absent package is removed already, and apt-get fails on names it never heard of."""
-        if request.operation is Operation.REMOVE:
-            present = [spec for spec in request.packages if self.key(spec) in state]
-            return [word(msgspec.structs.replace(spec, version=None)) for spec in present]
-        return [word(spec) for spec in request.packages]
-
-    def _check_names(self, packages: Sequence[PackageSpec]) -> None:
-        """apt-get takes what is no package's name for a pattern, a suffix (`name-` removes), a file or an option; so nothing
-        reaches it that is not a package's name, exactly."""
-        known = set(config.read(["apt-cache", "pkgnames"], self._env).split())
-        wrong = [s.name for s in packages if not _NAME.fullmatch(s.name) or s.name not in known]
-        if wrong:
-            raise NotFound(wrong, f"this host's repositories have no {name_list(wrong)}")
-        archs = {self._config.architecture, *self._config.foreign, "all", None}
-        foreign = [f"{s.name}:{s.arch}" for s in packages if s.arch not in archs]
-        if foreign:
-            raise NotFound(foreign, f"{name_list(foreign)}: not an architecture of this host")
-
-    def _simulate(
-        self, request: Request, state: State, words: Sequence[str], run: Run, *, autoremove: bool
-    ) -> Plan:
-        told = run.spool / "plan.jsonl"
-        told.unlink(missing_ok=True)
-        arguments = simulation(
-            request, words, preferences=self._preferences(request, run), autoremove=autoremove
-        )
-        try:
-            text = self._runner.stoppable(
-                [*plan.hook_options(), *arguments],
-                run,
-                phase="plan",
-                limit=self._settings.plan_timeout,
-                env={"PULP_PLAN": str(told)},
-            )
-        except HandlerError as error:
-            unknown = plan.unknown(plan.read_messages(told))
-            if unknown and error.code == "not-found":
-                names = name_list(unknown)
-                raise NotFound(unknown, f"this host's repositories have no {names}") from error
-            raise
-        asked = frozenset(map(self.key, request.packages))
-        labels = self._settings.security_labels
-        return Plan(
-            changes=plan.changes(plan.read_messages(told), asked, labels),
-            kept_back=plan.kept_back(text, state),
-        )
-
     def _transaction(self, request: Request, run: Run, *, download_only: bool) -> list[str]:
-        words = self._words(request, self.state())
-        preferences = self._preferences(request, run)
+        words = self._planning.words(request, self.state())
+        preferences = self._planning.preferences(request, run)
         return transaction(request, words, preferences=preferences, download_only=download_only)
-
-    def _preferences(self, request: Request, run: Run) -> str | None:
-        if not request.security_only:
-            return None
-        path = run.spool / "security.pref"
-        path.write_text(
-            security_preferences(
-                self._settings.security_labels,
-                self._config.preferences,
-                self._config.preferences_parts,
-            )
-        )
-        return str(path)
 
 
 def _word(package: PackageState, version: str | None = None) -> str:
     return word(PackageSpec(name=package.name, arch=package.arch, version=version))
-
-
-def _with_garbage(plain: Plan, cleaned: Plan) -> Plan:
-    """The plan with autoremoval: what it removes beyond the plain one is marked automatic, and needs no leave of the policy."""
-    garbage = {
-        key: msgspec.structs.replace(change, automatic=True)
-        for key, change in cleaned.changes.items()
-        if change.action == "remove" and key not in plain.changes
-    }
-    return replace(cleaned, changes={**cleaned.changes, **garbage})
