@@ -87,6 +87,20 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_a_hung_script_is_ended_at_the_time_limit_and_the_others_are_done",
         "test_a_script_that_ignores_the_first_signal_is_killed",
     ),
+    "package groups [dnf]": (
+        "test_a_group_brings_what_is_mandatory_and_what_is_default",
+        "test_a_groups_removal_takes_what_it_brought_and_leaves_what_was_there",
+        "test_apt_refuses_groups_and_names_the_way",
+    ),
+    "by advisory, and the smallest fixed version [dnf]": (
+        "test_an_advisory_or_cve_brings_its_fixes_and_no_more",
+        "test_minimal_is_what_dnf_itself_calls_so",
+        "test_apt_refuses_what_its_repositories_do_not_tell",
+    ),
+    "repair by itself": (
+        "test_what_was_cut_off_is_brought_to_its_end",
+        "test_a_package_cut_off_in_its_unpacking_is_put_back",
+    ),
     "a dry run": ("test_dry_run_tells_the_plan_and_touches_neither_state_nor_locks",),
     "the need of a restart": ("test_need_of_a_restart_is_told",),
     "several versions of a kernel [dnf]": ("test_kernels_stay_beside_one_another",),
