@@ -6,8 +6,8 @@ is made by `./dev test --all` and kept in the tests' cache.
 
 from __future__ import annotations
 
-import functools
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ from machine.machines import CACHE, MachineError, cache
 
 _TREE = CACHE / "sid-dnf5"
 _PACKAGES = "dnf5,python3-libdnf5,python3-rpm,rpm"
-_MAKING = 240.0  # s
+_MAKING = 180  # s
 _HOW = "`./dev test --all` makes it, where CI is not set"
 _AGENT = Path(pulp_agent.__file__).parent
 _TOOLS = ("mmdebstrap", "unshare", "chroot")
@@ -37,23 +37,28 @@ cd /; exec chroot $view "$@"
 """The view's upper layer is memory, and gone with the program. What it sees of this host is the agent's code, and `folder`."""
 
 
-@functools.cache
-def make() -> str:
-    """Have the tree made if there is none; why it cannot be had, empty if it is there."""
-    if missing := _lack_of_tools():
-        return missing
+_problems: list[str] = []
+
+
+def make() -> None:
+    """Have the tree made if there is none; `lack` says why that went wrong."""
+    if _lack_of_tools() or _problems:
+        return
     with cache():
-        if _TREE.exists():
-            return ""
-        part = _TREE.with_suffix(".part")
+        if not _TREE.exists():
+            _make()
+
+
+def _make() -> None:
+    part = _TREE.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        _mmdebstrap(part)
+    except MachineError as error:
         shutil.rmtree(part, ignore_errors=True)
-        try:
-            _mmdebstrap(part)
-        except (MachineError, subprocess.TimeoutExpired) as error:
-            shutil.rmtree(part, ignore_errors=True)
-            return f"the tree could not be made: {error}"
+        _problems.append(f"the tree could not be made: {error}")
+    else:
         part.rename(_TREE)
-    return ""
 
 
 def _mmdebstrap(target: Path) -> None:
@@ -61,20 +66,21 @@ def _mmdebstrap(target: Path) -> None:
     options = ["--variant=apt", '--aptopt=Acquire::Check-Valid-Until "false"']
     command = ["mmdebstrap", *options, f"--include={_PACKAGES}", "--format=directory"]
     done = subprocess.run(
-        [*command, "sid", str(target)],
+        ["timeout", "--kill-after=20", str(_MAKING), *command, "sid", str(target)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-        timeout=_MAKING,
     )
     if done.returncode:
-        raise MachineError(done.stderr[-500:])
+        raise MachineError(f"{command[0]} ended with {done.returncode}: {done.stderr[-500:]}")
 
 
 def lack() -> str:
     """What is missing to use the tree; empty for nothing."""
-    return _lack_of_tools() or ("" if _TREE.exists() else f"no tree; {_HOW}")
+    if missing := _lack_of_tools():
+        return missing
+    return "" if _TREE.exists() else "; ".join(_problems) or f"no tree of Debian sid; {_HOW}"
 
 
 def _lack_of_tools() -> str:
@@ -93,7 +99,7 @@ def inside(folder: Path, *command: str) -> list[str]:
 def python(folder: Path) -> Path:
     """A program that is the tree's Python with `folder` in view."""
     program = folder / "python-of-the-tree"
-    words = " ".join(f"'{word}'" for word in inside(folder, "/usr/bin/python3"))
-    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    command = shlex.join(inside(folder, "/usr/bin/python3"))
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     program.chmod(0o755)
     return program
