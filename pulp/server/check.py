@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from pulp.rmi.interfaces import PackagesResult
+from pulp.server.check_windows import hosts_faults, window_faults
 from pulp.server.db.base import Store, TaskFilter, UnitOfWork
 from pulp.server.domain.history import HistoryType
 from pulp.server.domain.task import QUEUED, SENT, TaskRecord, TaskState
@@ -32,18 +33,25 @@ ENDINGS = CONFIRMED | {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """invariant: its number in ARCHITECTURE.md; subject: the task's id."""
+    """invariant: its number in ARCHITECTURE.md; subject: the id of the task, or of the consumer."""
 
     invariant: int
     subject: str
     what: str
+    kind: str = "task"
 
     def __str__(self) -> str:
-        return f"invariant {self.invariant}: task {self.subject}: {self.what}"
+        return f"invariant {self.invariant}: {self.kind} {self.subject}: {self.what}"
 
 
 def check(store: Store) -> Iterator[Violation]:
-    """Every violated rule of every task, newest task first; a store in use may be read."""
+    """Every violated rule of every task, newest task first, and of every consumer; a store in use may be read."""
+    yield from _of_tasks(store)
+    for invariant, consumer_id, what in hosts_faults(store):
+        yield Violation(invariant, consumer_id, what, "consumer")
+
+
+def _of_tasks(store: Store) -> Iterator[Violation]:
     after: str | None = None
     while True:
         page, found = store.read(lambda uow, after=after: _page(uow, after))  # type: ignore[misc]
@@ -84,6 +92,8 @@ def _open(uow: UnitOfWork, record: TaskRecord) -> Iterator[tuple[int, str]]:
         yield 6, f"it waits in the unknown phase {record.phase!r} and nothing will move it"
     if record.consumer_id is not None and uow.consumers.get(record.consumer_id) is None:
         yield 6, f"its consumer {record.consumer_id} is not registered"
+    for what in window_faults(record):
+        yield 7, what
 
 
 def _final(record: TaskRecord) -> Iterator[tuple[int, str]]:

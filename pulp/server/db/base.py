@@ -237,6 +237,10 @@ class PackageRepository(Protocol):
 
     def spread(self, name: str) -> Spread: ...
 
+    def astray(self) -> list[str]:
+        """The ids of consumers, ascending, of which this does not say what their profiles say: none, unless something is broken.
+        Slow: all there is is compared."""
+
 
 class UserRepository(Protocol):
     def add(self, user: User) -> None: ...

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from server_world import RESULT, START, World
+from server_world import HOUR, RESULT, START, World
 
+from pulp.common.windows import Window
 from pulp.rmi.messages import Failed, Started, Succeeded
 from pulp.server.check import check
+from pulp.server.db.base import UnitOfWork
+from pulp.server.domain.consumer import StoredProfile
 from pulp.server.domain.history import HistoryEvent, HistoryType
-from pulp.server.domain.task import TaskError, TaskState
+from pulp.server.domain.task import TaskError, TaskState, WindowRule
+
+OPENS = START + HOUR
 
 
 def lively(world: World) -> dict[str, str]:
@@ -21,6 +29,7 @@ def lively(world: World) -> dict[str, str]:
     ids = {name: world.install() for name in ("finished", "failed", "running", "sent")}
     ids["parked"] = world.install("away")
     ids["scheduled"] = world.install(not_before=START + 1000)
+    ids["windowed"] = world.install(window=Window(OPENS, OPENS + HOUR))
     world.step()
     world.reply(
         peer,
@@ -54,6 +63,13 @@ def test_a_sound_store_has_no_violation(world: World):
         ("failed", {"state": TaskState.FINISHED, "error": None, "result": bytes(RESULT)}, 5),
         ("finished", {"state": TaskState.ERROR}, 5),
         ("parked", {"consumer_id": "nobody"}, 6),
+        ("sent", {"rule": WindowRule()}, 7),
+        ("windowed", {"expires": OPENS - 1}, 7),
+        ("windowed", {"rule": WindowRule(cutoff_at=OPENS + HOUR)}, 7),
+        ("windowed", {"rule": WindowRule(missed="next")}, 7),
+        ("windowed", {"rule": WindowRule(missed="grace", grace=1, late=OPENS)}, 7),
+        ("windowed", {"rule": WindowRule(asked="nights")}, 7),
+        ("windowed", {"rule": WindowRule(void="Window nights was deleted.")}, 7),
     ],
 )
 def test_each_broken_rule_is_named(
@@ -84,3 +100,40 @@ def test_a_success_without_history_is_named(world: World):
     )
     world.store.write(lambda uow: uow.tasks.save(record))
     assert found(world) == [(5, task_id)]
+
+
+def _changed(uow: UnitOfWork, **changes: Any) -> None:
+    consumer = uow.consumers.get("web1")
+    assert consumer is not None
+    uow.consumers.save(consumer.replace(**changes))
+
+
+@pytest.mark.parametrize("changes", [{"replanned": 1}, {"windows": ["nights"]}])
+def test_a_host_whose_windows_are_not_sound_is_named(world: World, changes: dict[str, Any]):
+    lively(world)
+    world.store.write(lambda uow: _changed(uow, **changes))
+    assert found(world) == [(7, "web1")]
+    assert str(next(check(world.store))).startswith("invariant 7: consumer web1: ")
+
+
+PROFILE = b'[{"name":"nginx","version":"1","arch":"all"},{"name":"bash","version":"5"}]'
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM installed WHERE package_id = (SELECT id FROM package WHERE name = 'bash')",
+        "UPDATE package SET version = '2' WHERE name = 'nginx'",
+        "UPDATE profile SET packages = CAST('[]' AS BLOB)",
+    ],
+)
+def test_packages_that_are_not_those_of_the_profile_are_named(
+    world: World, tmp_path: Path, harm: str
+):
+    lively(world)
+    profile = StoredProfile(consumer_id="web1", hash="h", at=START, packages=PROFILE)
+    world.store.write(lambda uow: uow.consumers.save_profile(profile))
+    assert found(world) == []
+    with closing(sqlite3.connect(tmp_path / "pulp.db")) as db, db:
+        db.execute(harm)
+    assert found(world) == [(1, "web1")]

@@ -37,6 +37,18 @@ VERSIONS = """SELECT version, arch, count(*) AS hosts FROM package CROSS JOIN in
     WHERE name = ? GROUP BY id ORDER BY hosts DESC, version, arch"""
 HOSTS = """SELECT count(DISTINCT host_id) FROM package CROSS JOIN installed ON package_id = id WHERE name = ?"""
 REPORTED = "SELECT count(*) FROM host"
+ASTRAY = """WITH
+    told AS (
+        SELECT consumer_id, json_extract(value, '$.name'), json_extract(value, '$.version'),
+            CASE json_type(value, '$.arch') WHEN 'text' THEN json_extract(value, '$.arch') ELSE '' END
+        FROM profile, json_each(CAST(packages AS TEXT))
+        WHERE json_type(value, '$.name') = 'text' AND json_type(value, '$.version') = 'text'),
+    kept AS (
+        SELECT consumer_id, name, version, arch
+        FROM installed JOIN host ON host.id = host_id JOIN package ON package.id = package_id)
+    SELECT consumer_id FROM (SELECT * FROM told EXCEPT SELECT * FROM kept)
+    UNION SELECT consumer_id FROM (SELECT * FROM kept EXCEPT SELECT * FROM told)
+    ORDER BY consumer_id"""
 
 _CURSOR = "packages"
 _HIGHEST = "\U0010ffff"
@@ -93,6 +105,9 @@ class SqlitePackages:
                 for version, arch, hosts in self._db.rows(VERSIONS, (name,))
             ],
         )
+
+    def astray(self) -> list[str]:
+        return [row[0] for row in self._db.rows(ASTRAY)]
 
     def _count(self, sql: str, *values: str) -> int:
         row = self._db.row(sql, values)
