@@ -134,6 +134,8 @@ class StoreChecks(Rules):
         consumer = uow.consumers.get(record.consumer_id or "")
         if consumer is None:
             return
+        if self.restored and record.call is None:
+            return  # it was sent and done, and the server has forgotten that
         changed = {h for h in self.changed[record.id] if h.uid == consumer.uid}
         said = self.called_off[record.id]
         if changed & said if said else changed:

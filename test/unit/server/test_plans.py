@@ -29,7 +29,7 @@ from pulp.rmi.messages import (
 from pulp.rmi.versions import FEATURES
 from pulp.server.api.types import WaitingForView
 from pulp.server.async_.planner import Planner
-from pulp.server.db.base import StoreUnavailable
+from pulp.server.db.base import StoreUnavailable, UnitOfWork
 from pulp.server.domain.task import TaskState as S
 from pulp.server.domain.user import Principal, Role
 
@@ -263,6 +263,28 @@ def test_an_agent_without_rules_is_told_the_opening_alone(world: World, plans: P
 def plan_of_old(begin: int) -> Window:
     """A window that was given by its times, to a server that knew no others."""
     return Window(begin, begin + 2 * HOUR)
+
+
+def test_what_a_restored_server_says_counts_for_more_than_what_it_has_forgotten(
+    world: World, plans: Plans, peer: Peer
+):
+    """The host goes by a plan and a calendar that were made after the backup."""
+    plans.put("nights", NIGHT)
+    task_id = plans.held(peer)
+
+    def restore(uow: UnitOfWork) -> None:
+        uow.consumers.outrun(world.now)
+        uow.tasks.outrun(world.now)
+
+    world.build()
+    world.store.write(restore)
+    world.hello(calls=[CallStatus(task_id, "held")])
+    told = world.take_sent()
+    (keep,) = [m for m in told if isinstance(m, Keep)]
+    (replan,) = [m for m in told if isinstance(m, Replan)]
+    assert min(keep.plan, replan.plan) >= world.now
+    assert replan.window is not None
+    assert replan.window.begin == NIGHT
 
 
 # --- nothing is left ---
