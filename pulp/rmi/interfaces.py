@@ -234,6 +234,10 @@ class Method:
         """`Packages.install`: the key of `hello.methods`."""
         return f"{self.interface}.{self.name}"
 
+    def changes_host(self, args: object) -> bool:
+        """Whether the host's own windows are about it: a dry run changes nothing."""
+        return self.lane is Lane.HOST and not getattr(args, "dry_run", False)
+
 
 INSTALL = Method("Packages", "install", 1, PackagesArgs, PackagesResult, Lane.HOST)
 UPDATE = Method("Packages", "update", 1, PackagesArgs, PackagesResult, Lane.HOST)

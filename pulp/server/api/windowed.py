@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from pulp.common.times import DAY, HOUR, MINUTE, format_duration, format_time
 from pulp.common.windows import Window
-from pulp.rmi.interfaces import Lane, Method
+from pulp.rmi.interfaces import Method
 from pulp.rmi.versions import lacking_method, missing, needs_of_args, since
 from pulp.server.api.errors import OutsideWindows, Unsupported, invalid
 from pulp.server.api.keeping import cannot_enforce
@@ -41,7 +41,7 @@ def for_host(
     Unsupported where the agent's last hello cannot take it (one that never said hello is given the chance).
     """
     _check_method(consumer, method)
-    changes = method.lane is Lane.HOST and not getattr(args, "dry_run", False)
+    changes = method.changes_host(args)
     start = max(now, asked.not_before or now)
     until = now + asked.override_for if asked.override_reason else None
     opened = _opened(

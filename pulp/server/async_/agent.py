@@ -11,7 +11,7 @@ from msgspec import Struct
 from pulp.rmi.errors import Unsupported
 from pulp.rmi.interfaces import Method
 from pulp.rmi.remotes import Packages, System
-from pulp.rmi.versions import TODAY, Repertoire, choose, missing, needs_of_args
+from pulp.rmi.versions import ENFORCED_WINDOWS, TODAY, Repertoire, choose, missing, needs_of_args
 from pulp.server.async_.sessions import Session
 from pulp.server.domain.task import Call, TaskRecord
 from pulp.server.tasking.wire import needs
@@ -21,9 +21,16 @@ class AsyncAgent:
     """Unsupported when the connected agent cannot take the call; nothing is sent then."""
 
     def __init__(
-        self, record: TaskRecord, session: Session, repertoire: Repertoire = TODAY
+        self,
+        record: TaskRecord,
+        session: Session,
+        repertoire: Repertoire = TODAY,
+        *,
+        enforced: bool = False,
     ) -> None:
+        """enforced: nothing changes the host outside of its own windows."""
         self._record = record
+        self._enforced = enforced
         self._session = session
         self._repertoire = repertoire
         self.decided: Call | None = None
@@ -31,7 +38,7 @@ class AsyncAgent:
         self.system: System[None] = System(self._invoke)
 
     def _invoke(self, method: Method, args: Struct) -> None:
-        self._check_needs(args)
+        self._check_needs(method, args)
         chosen = choose(method.path, self._session.methods, self._repertoire.methods)
         if chosen is None:
             raise Unsupported(
@@ -47,9 +54,11 @@ class AsyncAgent:
             args=self._arguments(method, chosen, args),
         )
 
-    def _check_needs(self, args: Struct) -> None:
+    def _check_needs(self, method: Method, args: Struct) -> None:
         record = self._record
         wanted = needs(record.window, record.rule, record.override) + needs_of_args(args)
+        if self._enforced and method.changes_host(args):
+            wanted.append(ENFORCED_WINDOWS)
         lacking = missing(wanted, self._session.features)
         if lacking:
             raise Unsupported(

@@ -11,7 +11,7 @@ from pulp.common.clock import Clock
 from pulp.common.failpoints import failpoint
 from pulp.messaging.base import Bus, Message, Peer
 from pulp.rmi.interfaces import Method
-from pulp.rmi.versions import TODAY, Repertoire
+from pulp.rmi.versions import ENFORCED_WINDOWS, TODAY, Repertoire
 from pulp.server.async_ import outgoing
 from pulp.server.async_.agent import AsyncAgent
 from pulp.server.async_.keeps import Keeps
@@ -56,7 +56,9 @@ class Gateway:
         session = self._session(record)
         if session is None:
             raise ConnectionError(f"{record.consumer_id} left while its task was run")
-        return AsyncAgent(record, session, self._repertoire)
+        keeps = ENFORCED_WINDOWS in session.features
+        enforced = not keeps and _is_enforced(uow, session.consumer_id)
+        return AsyncAgent(record, session, self._repertoire, enforced=enforced)
 
     def send(self, records: Sequence[TaskRecord]) -> None:
         outbox: dict[Peer, list[Message]] = defaultdict(list)
@@ -109,3 +111,8 @@ class Gateway:
 
     def _session(self, record: TaskRecord) -> Session | None:
         return self._sessions.of(record.consumer_id) if record.consumer_id else None
+
+
+def _is_enforced(uow: UnitOfWork, consumer_id: str) -> bool:
+    consumer = uow.consumers.get(consumer_id)
+    return consumer is not None and consumer.enforced

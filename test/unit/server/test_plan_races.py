@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 from changing_plans import LATER, NIGHT, Plans
-from server_world import HOUR, World
+from server_world import HOUR, Install, World
 
 from pulp.common.calendar import Recurring
 from pulp.messaging.base import Peer
+from pulp.rmi.interfaces import PackageSpec
 from pulp.rmi.messages import Accepted, CallStatus, Cancel, Replan, Started, TooLate
+from pulp.rmi.versions import FEATURES
 from pulp.server.async_.planner import Planner
+from pulp.server.domain.task import TaskState
+from pulp.server.tasking.context import Context
 
 
 @pytest.fixture
@@ -102,3 +106,28 @@ def test_what_counts_in_the_hosts_zone_moves_with_it(world: World, first: str):
     world.plan()
     assert (plans.task(task_id).window or pytest.fail()).begin == begin - HOUR
     assert replans(world) == [2]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_agent_that_cannot_keep_to_enforced_windows_is_not_sent_what_changes_its_host(
+    world: World, plans: Plans, dry_run: bool
+):
+    """It was asked for before the windows were enforced, or before that agent came in the place of a newer one."""
+    world.build([InstallDry if dry_run else Install])
+    task_id = world.enqueue(InstallDry if dry_run else Install, "web1", "nginx")
+    plans.enforce(True)
+    world.hello(features=sorted(FEATURES - {"enforced-windows"}))
+    task = plans.task(task_id)
+    assert world.requests() == ([task_id] if dry_run else [])
+    if not dry_run:
+        assert (task.state, task.error.code if task.error else "") == (
+            TaskState.ERROR,
+            "unsupported-feature",
+        )
+
+
+class InstallDry(Install):
+    def run(self, ctx: Context) -> None:
+        assert ctx.agent is not None
+        specs = [PackageSpec(name=name) for name in self.args.names]
+        ctx.agent.packages.install(specs, dry_run=True)
