@@ -1,4 +1,4 @@
-"""A host's power switch for the system tests: its restart command gives it another boot id and kills its agent."""
+"""The power switch of a world's host, in place of the machine's: a restart gives it another boot id and kills its agent."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 from debrepo import Repository, build_repository, make_root
+from power import Power
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ class Program:
 
 
 class Host:
-    """A managed host: its package root, its agent's data, its agent."""
+    """A managed host: its package root, its agent's data, its agent, and a power switch that stands in for the machine's."""
 
     def __init__(self, world: World, id_: str) -> None:
         self.id = id_
@@ -102,7 +103,9 @@ class Host:
         self.root = self.path / "root"
         self.data = self.path / "agent"
         self.path.mkdir(parents=True, exist_ok=True)
+        self.power = Power(self.path / "power")
         self._env = {
+            **self.power.settings,
             **world.env,
             "PULP_AGENT_PACKAGES_APT_CONFIG": str(make_root(self.root, world.repository)),
             "PULP_AGENT_PACKAGES_ROOT": str(self.root),

@@ -30,6 +30,7 @@ def explain(world: World) -> None:
   pulp-admin consumer update-all web1
   pulp-admin consumer install web2 demosuite --dry-run
   pulp-admin consumer install web2 demo --window 'in 1m/10m' --no-wait
+  pulp-admin consumer reboot web2         only its agent is restarted: your machine is left alone
   pulp-admin task list
   pulp-admin consumer history web1
 
@@ -41,9 +42,14 @@ def explain(world: World) -> None:
 
 
 def watch(world: World) -> None:
-    """Until Ctrl-C, or until something dies that should live."""
+    """Until Ctrl-C, or until something dies that should live. A host that was restarted is back a moment later."""
     never = threading.Event()
+    restarts = dict.fromkeys(world.hosts, 0)
     while not never.wait(1.0):
+        for host in world.hosts.values():
+            if not host.agent.running and host.power.restarts > restarts[host.id]:
+                restarts[host.id] = host.power.restarts
+                host.agent.start()
         for program in (world.server, *(host.agent for host in world.hosts.values())):
             if not program.running:
                 raise WorldError(f"{program.argv} has ended\n{program.tail()}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from world import until
+from world import BIN, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +82,25 @@ def test_serve_runs_until_ctrl_c_or_its_terminal_is_closed_and_leaves_nothing(
     process.send_signal(number)
     assert process.wait(30) == 130, log.read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
+
+
+@pytest.mark.slow
+def test_a_restart_in_serve_is_one_of_the_hosts_agent_alone(start, tmp_path: Path) -> None:
+    process, log = start("tools.serve")
+    until(lambda: "Paste into another terminal" in log.read_text(), "serve to be ready")
+    (settings,) = tmp_path.glob("*/admin.toml")
+    done = subprocess.run(
+        [BIN / "pulp-admin", "consumer", "reboot", "web2"],
+        env={**os.environ, "PULP_ADMIN_CONFIG": str(settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130, log.read_text()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The host was restarted and is back" in done.stdout
 
 
 @pytest.mark.slow
