@@ -60,10 +60,13 @@ class Restarting:
     def step(self) -> None:
         """Ask the system if it is time."""
         desk, due = self._desk, self._desk.table.restart
-        if due is None or self._is_early(due):
+        if due is None:
             return
         if desk.at.wall >= due.before:
             self.refused("It is too late for it.")
+            return
+        moment = self.wake()
+        if moment is None or desk.at.mono < moment:
             return
         if desk.table.restart_asks >= ASKS:
             self.refused("It was asked, and the host is still there.")
@@ -72,23 +75,17 @@ class Restarting:
         self._again = desk.at.mono + AGAIN
         desk.out.append(RestartHost(due.id))
 
-    def _is_early(self, due: RestartDue) -> bool:
-        call = self._desk.table.open.get(due.id)
-        if call is not None and call.phase is not Phase.DONE:
-            return True  # its final was torn off the journal, and is given anew
-        return self._desk.at.mono < self._next(confirmed=call is None)
-
-    def _next(self, *, confirmed: bool) -> int:
-        if self._again is not None:
-            return self._again
-        return self._since if confirmed else self._since + CONFIRM_PATIENCE
-
     def wake(self) -> int | None:
-        """When to look again."""
-        due = self._desk.table.restart
+        """When it is time to ask, or to look again; None: something else must happen first."""
+        due, opened = self._desk.table.restart, self._desk.table.open
         if due is None:
             return None
-        return self._next(confirmed=due.id not in self._desk.table.open)
+        call = opened.get(due.id)
+        if call is not None and call.phase is not Phase.DONE:
+            return None  # its final was torn off the journal, and is given anew
+        if self._again is not None:
+            return self._again
+        return self._since if call is None else self._since + CONFIRM_PATIENCE
 
     def refused(self, problem: str) -> None:
         """The host goes on as it is; who asked for it learns it by its not coming back."""
