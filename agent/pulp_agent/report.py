@@ -15,7 +15,7 @@ from pulp_agent.calls import CallTable
 from pulp_agent.home import Home
 from pulp_agent.host import timezone
 from pulp_agent.journal import read_records
-from pulp_agent.records import Kept
+from pulp_agent.records import Kept, RestartDue
 from pulp_agent.status import Status, read_status, runs
 
 
@@ -26,7 +26,7 @@ def report(home: Home, *, as_json: bool) -> tuple[str, bool]:
     now = time.time_ns() // 1_000_000
     table = CallTable(read_records(home.journal))
     calls, keep = list(table.open.values()), table.hours.keep
-    state = _state(status)
+    state, restart = _state(status), table.restart
     if as_json:
         data = {
             "consumer": registration.consumer_id,
@@ -36,6 +36,7 @@ def report(home: Home, *, as_json: bool) -> tuple[str, bool]:
             "status": status,
             "calls": [_call(call, now) for call in calls],
             "own_windows": keep,
+            "restart": restart,
         }
         return msgspec.json.format(msgspec.json.encode(data)).decode(), state == "online"
     lines = [
@@ -44,6 +45,7 @@ def report(home: Home, *, as_json: bool) -> tuple[str, bool]:
         *_details(status, now),
         *_own_windows(keep, now),
         *_call_lines(calls, now),
+        *_restart(restart),
     ]
     return "\n".join(lines), state == "online"
 
@@ -62,6 +64,13 @@ def _details(status: Status | None, now: int) -> list[str]:
     if status.clock_offset is not None:
         lines.append(f"clock: {status.clock_offset / SECOND:+.1f} s against the server's")
     return lines
+
+
+def _restart(restart: RestartDue | None) -> list[str]:
+    if restart is None:
+        return []
+    by = format_time(restart.before)
+    return [f"restart: of the host, for {restart.id}, due until {by}; nothing else begins before"]
 
 
 def _call_lines(calls: list[Call], now: int) -> list[str]:

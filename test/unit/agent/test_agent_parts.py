@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from agent_plays import T0, request, windowed
 from msgspec import Raw
-from pulp_agent import config
+from pulp_agent import config, reboot
 from pulp_agent.backoff import LONGEST, REFUSED_LONGEST, STABLE, Backoff
 from pulp_agent.calls import CallTable
 from pulp_agent.config import Packages
@@ -23,7 +23,16 @@ from pulp_agent.handlers.settings import read_settings
 from pulp_agent.home import Home, HomeError, Registration
 from pulp_agent.journal import open_journal
 from pulp_agent.main import main
-from pulp_agent.records import AnyRecord, Began, Confirmed, Ended, Kept, Took
+from pulp_agent.records import (
+    AnyRecord,
+    Began,
+    Confirmed,
+    Ended,
+    Kept,
+    RestartDue,
+    RestartOver,
+    Took,
+)
 from pulp_agent.report import report
 from pulp_agent.spool import SETTINGS, Spool
 from pulp_agent.status import Status
@@ -32,7 +41,9 @@ from pulp_agent.trust import TrustError, endpoint
 from pulp.common.calendar import Calendar, Recurring
 from pulp.common.config import SettingsError
 from pulp.common.times import HOUR, LAST, parse_time
+from pulp.rmi.interfaces import METHODS
 from pulp.rmi.messages import Failed, WireWindow
+from pulp.rmi.versions import FEATURES, POLICY_REBOOT
 
 REGISTRATION = Registration(
     consumer_id="web1",
@@ -248,6 +259,42 @@ def test_status_tells_the_hosts_own_windows(
     assert told in report(noted(home, Kept(plan=1, enforced=True, calendar=own)), as_json=False)[0]
     noted(home, Kept(plan=2, enforced=False, calendar=own))
     assert "own windows" not in report(home, as_json=False)[0]
+
+
+def test_status_tells_a_restart_that_is_due(tmp_path: Path) -> None:
+    home = a_home(tmp_path)
+    assert "restart:" not in report(home, as_json=False)[0]
+    noted(home, RestartDue(id="r", boot="b", before=T0))
+    assert "restart: of the host, for r, due until 2027-" in report(home, as_json=False)[0]
+    assert json.loads(report(home, as_json=True)[0])["restart"]["id"] == "r"
+    noted(home, RestartOver(id="r"))
+    assert "restart:" not in report(home, as_json=False)[0]
+
+
+# --- how the system is asked ---
+
+
+def test_a_restart_is_offered_where_it_can_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reboot, "_SYSTEMD", tmp_path / "nothing")
+    monkeypatch.setattr(reboot.shutil, "which", lambda name: None)
+
+    def offered(*configured: str, boot_id: str = "b") -> tuple[bool, bool]:
+        methods, features = reboot.offered(
+            METHODS, FEATURES, configured=configured, boot_id=boot_id
+        )
+        return ("System.restart", 1) in methods, POLICY_REBOOT in features
+
+    assert offered() == (False, False)
+    assert offered("/bin/restart") == (True, True)
+    assert offered("/bin/restart", boot_id="") == (False, False), "its end could not be noticed"
+    monkeypatch.setattr(reboot.shutil, "which", lambda name: f"/sbin/{name}")
+    assert offered() == (True, True)
+    assert reboot.command((), "why") == ["/sbin/shutdown", "-r", "now", "why"]
+    monkeypatch.setattr(reboot, "_SYSTEMD", tmp_path)
+    assert reboot.command((), "why") == ["/sbin/systemctl", "--no-block", "--message=why", "reboot"]
+    assert reboot.command(["/x", "-y"], "why") == ["/x", "-y"]
 
 
 def test_a_dead_agents_status_is_stopped(tmp_path: Path) -> None:
