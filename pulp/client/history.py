@@ -11,6 +11,7 @@ from pulp.client.views import (
     Change,
     HistoryEvent,
     HistoryType,
+    Override,
     PackagesResult,
     Restart,
     View,
@@ -42,6 +43,7 @@ class _Details(View, frozen=True, kw_only=True):
     bound: str = ""
     unbound: str = ""
     enforced: bool | None = None
+    override: Override = Override()
 
 
 def summary(event: HistoryEvent) -> str:
@@ -59,6 +61,8 @@ def summary(event: HistoryEvent) -> str:
         return f"{details.action} [{details.code}]: {details.message}".strip()
     if details.answer is not None:
         return _late(details.answer)
+    if event.type == HistoryType.OVERRIDE_USED.value:
+        return f"outside the host's windows: {details.override.reason}"
     if event.type == HistoryType.WINDOWS_CHANGED.value:
         return _windows(details)
     return "the installed packages changed" if details.to else ""

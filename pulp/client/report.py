@@ -112,6 +112,7 @@ def _result_lines(result: PackagesResult) -> list[str]:
     lines += [f"  script failed: {clean(name)}" for name in result.scripts_failed]
     if result.repaired:
         lines.append("  The package database was repaired first.")
+    lines += _outside(result)
     if result.restart is not None:
         lines.append(_back(result.restart))
     if result.restart_late:
@@ -119,6 +120,16 @@ def _result_lines(result: PackagesResult) -> list[str]:
     if result.restart is None and result.reboot_needed:
         reasons = f" for {name_list(result.reboot_reasons)}" if result.reboot_reasons else ""
         lines.append(f"  The host needs a reboot{reasons}.")
+    return lines
+
+
+def _outside(result: PackagesResult) -> list[str]:
+    """Where it did not keep to windows."""
+    lines = []
+    if result.override_used:
+        lines.append("  It began outside the host's enforced windows, by an override.")
+    if result.overrun:
+        lines.append(f"  It went on for {duration(result.overrun)} after the end of its window.")
     return lines
 
 
@@ -130,8 +141,12 @@ def _restart_lines(decided: RestartResult) -> list[str]:
 
 def _back(restart: Restart) -> str:
     reasons = f" It was needed for {name_list(restart.reasons)}." if restart.reasons else ""
-    after = format_duration(max(restart.took, SECOND))
-    return f"  The host was restarted and is back after {after}.{reasons}"
+    return f"  The host was restarted and is back after {duration(restart.took)}.{reasons}"
+
+
+def duration(ms: int) -> str:
+    """In whole seconds, and one at least."""
+    return format_duration(max(ms // SECOND, 1) * SECOND)
 
 
 def name_list(names: list[str]) -> str:

@@ -242,7 +242,8 @@ class Restart(View, frozen=True, kw_only=True):
 
 
 class PackagesResult(View, frozen=True, kw_only=True):
-    """`backend` tells this result from those of other work."""
+    """`backend` tells this result from those of other work. overrun: ms that it went on after its window. override_used: it
+    began outside the host's own windows."""
 
     backend: str
     dry_run: bool = False
@@ -256,6 +257,8 @@ class PackagesResult(View, frozen=True, kw_only=True):
     reboot_reasons: list[str] = []
     restart: Restart | None = None
     restart_late: bool = False
+    overrun: int = 0
+    override_used: bool = False
     log: str = ""
 
 

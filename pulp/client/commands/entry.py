@@ -10,8 +10,16 @@ from msgspec import Raw
 from pulp.client import report
 from pulp.client.history import summary
 from pulp.client.runtime import Runtime
-from pulp.client.text import clean_lines, when
-from pulp.client.views import ABSENT, Change, HistoryEvent, PackagesResult, View, read
+from pulp.client.text import clean, clean_lines, when
+from pulp.client.views import (
+    ABSENT,
+    Change,
+    HistoryEvent,
+    Override,
+    PackagesResult,
+    View,
+    read,
+)
 
 
 class _Answer(View, frozen=True, kw_only=True):
@@ -24,6 +32,13 @@ class _Details(View, frozen=True, kw_only=True):
 
     details: Raw = ABSENT
     answer: _Answer = _Answer()
+
+
+class _Outside(View, frozen=True, kw_only=True):
+    """How it did not keep to windows. overrun: ms."""
+
+    override: Override | None = None
+    overrun: int = 0
 
 
 class _Changed(View, frozen=True, kw_only=True):
@@ -47,6 +62,11 @@ def _facts(event: HistoryEvent, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "by", event.originator
     yield "task", event.task_id or ""
     yield "what", summary(event)
+    outside = read(event.details, _Outside) or _Outside()
+    if outside.override:
+        yield "override", f"{clean(outside.override.reason)}, by {clean(outside.override.by)}"
+    if outside.overrun:
+        yield "overrun", f"{report.duration(outside.overrun)} after the end of its window"
 
 
 def _work(event: HistoryEvent) -> Iterator[str]:
