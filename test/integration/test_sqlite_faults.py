@@ -172,10 +172,10 @@ def test_a_truncated_file_is_refused(tmp_path: Path, part: float):
 
 def test_a_damaged_page_is_reported_by_reads_and_writes(tmp_path: Path):
     path = filled(tmp_path)
-    half = path.stat().st_size // 2  # the schema is in the first
+    size = path.stat().st_size
     with path.open("r+b") as file:
-        file.seek(half)
-        file.write(b"\xff" * half)
+        file.seek(size * 2 // 3)  # behind the schema
+        file.write(b"\xff" * (size // 3))
     with closing(SqliteStore(tmp_path)) as store:
         with pytest.raises(StoreDamaged):
             stored_ids(store)

@@ -31,10 +31,8 @@ _COLUMNS = (
     "certificate",
     "windows",
     "enforced",
-    "keep_plan",
-    "replanned",
 )
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM consumer"
+_SELECT = f"SELECT {', '.join(_COLUMNS)}, keep_plan, replanned FROM consumer LEFT JOIN planned ON consumer_id = id"
 INSERT = f"INSERT INTO consumer ({', '.join(_COLUMNS)}, search) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
 GET = f"{_SELECT} WHERE id = ?"
 BY_UID = f"{_SELECT} WHERE uid = ?"
@@ -45,10 +43,15 @@ COUNT = "SELECT count(*) FROM consumer"
 UNLIKE = f"""{_SELECT} WHERE id IN (
     SELECT min(id) FROM consumer WHERE ? IS NULL OR id IN (SELECT consumer_id FROM binding WHERE "window" = ?)
     GROUP BY windows, enforced, json_extract(CAST(agent AS TEXT), '$.timezone')) ORDER BY id"""
-RAISE_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1 WHERE id = ?"
-RAISE_EVERY_KEEP_PLAN = "UPDATE consumer SET keep_plan = keep_plan + 1"
-OUTRUN = "UPDATE consumer SET keep_plan = max(keep_plan + 1, ?)"
-TO_REPLAN = "SELECT id FROM consumer WHERE keep_plan > replanned ORDER BY id LIMIT ?"
+PLAN = """INSERT INTO planned (consumer_id, keep_plan, replanned) VALUES (?, ?, ?)
+    ON CONFLICT (consumer_id) DO UPDATE SET keep_plan = excluded.keep_plan, replanned = excluded.replanned
+    WHERE keep_plan <> excluded.keep_plan OR replanned <> excluded.replanned"""
+RAISE_EVERY_KEEP_PLAN = "UPDATE planned SET keep_plan = keep_plan + 1"
+RAISE_KEEP_PLAN = f"{RAISE_EVERY_KEEP_PLAN} WHERE consumer_id IN (SELECT value FROM json_each(?))"
+OUTRUN = "UPDATE planned SET keep_plan = max(keep_plan + 1, ?)"
+TO_REPLAN = (
+    "SELECT consumer_id FROM planned WHERE keep_plan > replanned ORDER BY consumer_id LIMIT ?"
+)
 SET_OFFLINE = "UPDATE consumer SET online = 0 WHERE online = 1"
 SAVE_PROFILE = """INSERT INTO profile (consumer_id, hash, at, packages) VALUES (?, ?, ?, ?)
     ON CONFLICT (consumer_id) DO UPDATE SET hash = excluded.hash, at = excluded.at, packages = excluded.packages"""
@@ -71,6 +74,7 @@ class SqliteConsumers:
 
     def add(self, consumer: Consumer) -> None:
         self._db.execute(INSERT, (consumer.id, *_values(consumer)))
+        self._plan(consumer)
 
     def get(self, consumer_id: str) -> Consumer | None:
         row = self._db.row(GET, (consumer_id,))
@@ -84,10 +88,15 @@ class SqliteConsumers:
         """Conflict when it is not stored (any more)."""
         if not self._db.changed(UPDATE, (*_values(consumer), consumer.id)):
             raise Conflict(f"consumer {consumer.id} is not stored")
+        self._plan(consumer)
+
+    def _plan(self, consumer: Consumer) -> None:
+        self._db.execute(PLAN, (consumer.id, consumer.keep_plan, consumer.replanned))
 
     def remove(self, consumer_id: str) -> None:
         """Its profile goes with it, its history stays."""
         self._db.execute("DELETE FROM consumer WHERE id = ?", (consumer_id,))
+        self._db.execute("DELETE FROM planned WHERE consumer_id = ?", (consumer_id,))
         profile = self.profile(consumer_id)
         if profile is not None:
             self._packages.remove(consumer_id, profile.packages)
@@ -116,9 +125,8 @@ class SqliteConsumers:
     def raise_keep_plan(self, consumer_ids: Iterable[str] | None) -> None:
         if consumer_ids is None:
             self._db.execute(RAISE_EVERY_KEEP_PLAN, ())
-            return
-        for each in consumer_ids:
-            self._db.execute(RAISE_KEEP_PLAN, (each,))
+        else:
+            self._db.execute(RAISE_KEEP_PLAN, (_encode(list(consumer_ids)).decode("utf-8"),))
 
     def outrun(self, plan: int) -> None:
         self._db.execute(OUTRUN, (plan,))
@@ -182,8 +190,6 @@ def _values(consumer: Consumer) -> tuple[Any, ...]:
         consumer.certificate,
         _encode(consumer.windows).decode("utf-8"),
         int(consumer.enforced),
-        consumer.keep_plan,
-        consumer.replanned,
         f"{consumer.id}\n{consumer.display_name}".casefold(),
     )
 

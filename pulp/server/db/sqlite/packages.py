@@ -7,11 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from pulp.server.db.base import PackageFilter, Page
-from pulp.server.db.sqlite import cursors
+from pulp.server.db.sqlite import cursors, package_sums
 from pulp.server.db.sqlite.connection import Connection, Row
+from pulp.server.db.sqlite.reported import Triple, triples
 from pulp.server.domain.package import Installation, Spread, VersionCount
 from pulp.server.domain.task import Json
 
@@ -37,36 +37,10 @@ VERSIONS = """SELECT version, arch, count(*) AS hosts FROM package CROSS JOIN in
     WHERE name = ? GROUP BY id ORDER BY hosts DESC, version, arch"""
 HOSTS = """SELECT count(DISTINCT host_id) FROM package CROSS JOIN installed ON package_id = id WHERE name = ?"""
 REPORTED = "SELECT count(*) FROM host"
-ASTRAY = """WITH
-    told AS (
-        SELECT consumer_id, json_extract(value, '$.name'), json_extract(value, '$.version'),
-            CASE json_type(value, '$.arch') WHEN 'text' THEN json_extract(value, '$.arch') ELSE '' END
-        FROM profile, json_each(CAST(packages AS TEXT))
-        WHERE json_type(value, '$.name') = 'text' AND json_type(value, '$.version') = 'text'),
-    kept AS (
-        SELECT consumer_id, name, version, arch
-        FROM installed JOIN host ON host.id = host_id JOIN package ON package.id = package_id)
-    SELECT consumer_id FROM (SELECT * FROM told EXCEPT SELECT * FROM kept)
-    UNION SELECT consumer_id FROM (SELECT * FROM kept EXCEPT SELECT * FROM told)
-    ORDER BY consumer_id"""
 
 _CURSOR = "packages"
 _HIGHEST = "\U0010ffff"
 """Sorts after every text that begins like the one before it."""
-
-Triple = tuple[str, str, str]
-"""Name, version, architecture."""
-
-
-class _Package(Struct):
-    """Profiles of the first releases were stored as the agent sent them."""
-
-    name: Any = None
-    version: Any = None
-    arch: Any = ""
-
-
-_decode = msgspec.json.Decoder(list[_Package]).decode
 
 
 class SqlitePackages:
@@ -107,7 +81,7 @@ class SqlitePackages:
         )
 
     def astray(self) -> list[str]:
-        return [row[0] for row in self._db.rows(ASTRAY)]
+        return package_sums.astray(self._db)
 
     def _count(self, sql: str, *values: str) -> int:
         row = self._db.row(sql, values)
@@ -117,7 +91,7 @@ class SqlitePackages:
 
     def replace(self, consumer_id: str, before: Json, after: Json) -> None:
         """Write only what differs between two profiles of the host."""
-        old, new = _triples(before), _triples(after)
+        old, new = triples(before), triples(after)
         self._db.execute(NEW_HOST, (consumer_id,))
         host_id = self._count(HOST, consumer_id)
         self._drop(host_id, old - new)
@@ -127,7 +101,7 @@ class SqlitePackages:
 
     def remove(self, consumer_id: str, profile: Json) -> None:
         """The host is unregistered; this was its last profile."""
-        self._drop(self._count(HOST, consumer_id), _triples(profile))
+        self._drop(self._count(HOST, consumer_id), triples(profile))
         self._db.execute("DELETE FROM host WHERE consumer_id = ?", (consumer_id,))
 
     def _drop(self, host_id: int, packages: set[Triple]) -> None:
@@ -145,15 +119,6 @@ def _conditions(where: PackageFilter) -> tuple[list[str], list[Any]]:
             conditions.append(f"{column} = ?")
             values.append(value)
     return conditions, values
-
-
-def _triples(packages: Json) -> set[Triple]:
-    """As the step to schema 6 reads them: what has no name or version as text is no package."""
-    return {
-        (each.name, each.version, each.arch if isinstance(each.arch, str) else "")
-        for each in _decode(packages)
-        if isinstance(each.name, str) and isinstance(each.version, str)
-    }
 
 
 def _json(packages: set[Triple]) -> str:
