@@ -34,12 +34,13 @@ def waiting_for(record: TaskRecord, consumer: Consumer | None, now: int) -> Wait
         case TaskState.WAITING:
             return _delivery(record, consumer)
         case TaskState.HELD:
-            view, offset = _opening(record, now), consumer.clock_offset if consumer else None
             return msgspec.structs.replace(
-                view, clock_offset=offset, missed_opening=_missed_opening(record)
+                _opening(record, consumer, now),
+                clock_offset=consumer.clock_offset if consumer else None,
+                missed_opening=_missed_opening(record),
             )
         case TaskState.RUNNING:
-            return _work(record)
+            return _away(record, consumer) or _work(record)
     return None
 
 
@@ -103,11 +104,20 @@ def _delivery(record: TaskRecord, consumer: Consumer | None) -> WaitingForView:
     return _view("queue", since, record.accept_by)
 
 
-def _opening(record: TaskRecord, now: int) -> WaitingForView:
+def _away(record: TaskRecord, consumer: Consumer | None) -> WaitingForView | None:
+    """Where its agent has it and has not been heard of since: it may be at work, or its host may be off."""
+    if consumer is None or consumer.online or record.phase == REBOOTING:
+        return None
+    return _view("agent-offline", consumer.last_seen or record.created_at, record.deadline)
+
+
+def _opening(record: TaskRecord, consumer: Consumer | None, now: int) -> WaitingForView:
     begin = record.starts or (record.window.begin if record.window else record.expires)
     since = record.accepted_at or record.created_at
     if now < begin:
         return _view("window", since, begin)
+    if away := _away(record, consumer):
+        return away
     return _view("agent", max(since, begin), record.expires)
 
 
