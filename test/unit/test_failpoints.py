@@ -66,7 +66,7 @@ EXEMPT = {
     "agent/pulp_agent/daemon.py:Agent._compact": "agent.journal.rewritten and agent.journal.replaced",
     "agent/pulp_agent/daemon.py:Agent._recover": "agent.journal.rewritten and agent.journal.replaced",
     "agent/pulp_agent/files.py:sync_directory": LOWER,
-    "agent/pulp_agent/handlers/packages/apt/backend.py:AptBackend._simulate": REDONE,
+    "agent/pulp_agent/handlers/packages/apt/planning.py:Planning._simulate": REDONE,
     "agent/pulp_agent/handlers/packages/dnf/worker/config_files.py:_replace": "after the commit; the rest is told as kept",
     "agent/pulp_agent/handlers/packages/dnf/worker/dnf4/holds.py:Holds.renew": "an old lock holds its package all the same",
     "agent/pulp_agent/home.py:Home.drop_renewal": "agent.renewal.promoted; what is left over is asked for anew",
