@@ -48,10 +48,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A sentence that says what to change, and the request's field that it belongs to."""
+    """A sentence that says what to change, and the request's field that it belongs to. for_now: nothing can be said yet, as the
+    host's zone is not known here."""
 
     field: str
     message: str
+    for_now: bool = False
 
 
 def open_for(
@@ -148,11 +150,12 @@ def _zone(consumer: Consumer, calendar: Calendar) -> str | Refused:
     whose = f"counts {theirs[0]} in the zone of {consumer.id}"
     if not zone:
         fix = "let its agent connect once, or give that window a zone of its own"
-        return Refused("window", f"{whose}, which is not known yet: {fix}")
+        return Refused("window", f"{whose}, which is not known yet: {fix}", for_now=True)
     try:
         load_zone(zone)
     except ValueError as error:
-        return Refused("window", f"{whose}, and {error}: set the zone of that host right")
+        fix = "set the zone of that host right"
+        return Refused("window", f"{whose}, and {error}: {fix}", for_now=True)
     return zone
 
 

@@ -34,7 +34,8 @@ def movable(record: TaskRecord) -> bool:
 def planned_anew(
     record: TaskRecord, consumer: Consumer, windows: Sequence[NamedWindow], now: int
 ) -> TaskRecord | Refused | None:
-    """The movable task with its new plan, Refused where nothing of its window is left, None where its plan still holds.
+    """The movable task with its new plan, Refused where nothing of its window is left, None where its plan still holds, or no
+    other can be made until its host has told a zone that is known here.
 
     `windows`: uow.windows.of(consumer). The plan number rises where an agent may have the call and must hear of it.
     """
@@ -45,7 +46,7 @@ def planned_anew(
         return None  # it is missed already, and its host will say so
     opened = open_for(wanted, consumer, windows, at=max(now, record.not_before or now))
     if isinstance(opened, Refused):
-        return opened
+        return None if opened.for_now else opened
     if _same_source(rule, opened.rule) and _still_opens(opened.rule.calendar, window, consumer):
         return None
     return _moved(record, opened, now)

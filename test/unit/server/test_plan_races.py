@@ -108,6 +108,23 @@ def test_what_counts_in_the_hosts_zone_moves_with_it(world: World, first: str):
     assert replans(world) == [2]
 
 
+@pytest.mark.parametrize("zone", ["", "Mars/Base"])
+def test_a_zone_that_is_not_known_here_calls_nothing_off(world: World, zone: str):
+    """The host has lost its setting, or its zone database is newer: nothing is known of its openings until it says more."""
+    plans = Plans(world)
+    world.consumer()
+    plans.put_span(NIGHTLY)
+    task_id = plans.held(world.hello(timezone="UTC"))
+    world.plan()
+    before = plans.task(task_id)
+    world.hello(timezone=zone, calls=[CallStatus(task_id, "held")])
+    world.plan()
+    assert plans.task(task_id) == before
+    world.hello(timezone="Europe/Berlin", calls=[CallStatus(task_id, "held")])
+    world.plan()
+    assert plans.task(task_id).plan == 2
+
+
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_an_agent_that_cannot_keep_to_enforced_windows_is_not_sent_what_changes_its_host(
     world: World, plans: Plans, dry_run: bool
