@@ -146,7 +146,11 @@ def delete(
     ctx: typer.Context,
     name: Name,
     force: Annotated[
-        bool, typer.Option("--force", help="Also when it holds for hosts: they go on without it.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Also when it holds for hosts, or is a schedule's window: they go on without it.",
+        ),
     ] = False,
     yes: o.Yes = False,
     json: o.Json = False,

@@ -16,6 +16,7 @@ from pulp.server.api.planning import Asked
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.task import TaskOverride
+from pulp.server.domain.window import WindowRole
 from pulp.server.tasking.deadlines import Timing
 from pulp.server.tasking.opening import Opened, Refused, open_for, shares_opening
 from pulp.server.tasking.wanted import NEXT, Wanted
@@ -104,8 +105,13 @@ def _opened(
 
 def check_window(uow: UnitOfWork, asked: str) -> None:
     """InvalidInput for a name that no window has."""
-    if asked not in ("", NEXT) and uow.windows.get(asked) is None:
+    if asked in ("", NEXT):
+        return
+    window = uow.windows.get(asked)
+    if window is None:
         raise invalid("window", f"is {asked}, and there is no window of this name")
+    if window.role is WindowRole.FREEZE:
+        raise invalid("window", f"is {asked}, a freeze, in which nothing starts: name a window")
 
 
 def _admits(consumer: Consumer, wanted: Wanted) -> bool:

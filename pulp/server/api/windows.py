@@ -15,7 +15,7 @@ from pulp.server.api.ports import Plans
 from pulp.server.api.types import ConsumerView, ListView
 from pulp.server.api.views import consumer_view
 from pulp.server.api.window_bindings import Bindings, window_named
-from pulp.server.api.window_hosts import refuse_closing_any
+from pulp.server.api.window_hosts import PAGE, refuse_closing_any
 from pulp.server.api.window_plans import changed_window, new_window
 from pulp.server.api.window_types import (
     HostPreview,
@@ -29,6 +29,9 @@ from pulp.server.db.base import ConsumerFilter, Duplicate, Store, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.user import Principal, Role
 from pulp.server.domain.window import NamedWindow, WindowRole
+
+_SHOWN = 5
+"""So many schedules are named."""
 
 
 class WindowApi:
@@ -129,7 +132,8 @@ class WindowApi:
         return self._store.write(job)
 
     def delete(self, who: Principal, name: str, *, force: bool) -> None:
-        """Conflict while it holds for hosts, unless it is forced: then they go on without it."""
+        """Conflict while it holds for hosts or schedules name it, unless it is forced: then they go on without it, and those
+        schedules make no tasks."""
         require(who, Role.ADMIN)
         now = self._clock.now()
         self._read(name)
@@ -143,6 +147,8 @@ class WindowApi:
         hosts = uow.consumers.count(None) if window.everywhere else bound
         if bound or (hosts and not force):
             raise Conflict(_in_use(window, hosts))
+        if not force and (names := _schedules_in(uow, name)):
+            raise Conflict(_named_by(name, names))
         uow.windows.remove(name)
         self._plans.changed(uow, name, None if window.everywhere else [], now)
 
@@ -202,4 +208,27 @@ def _measure(old: NamedWindow, new: NamedWindow) -> str:
 def _in_use(window: NamedWindow, hosts: int) -> str:
     many = "1 host" if hosts == 1 else f"{hosts} hosts"
     where = f"holds everywhere, for {many}" if window.everywhere else f"is bound to {many}"
-    return f"{window.name} {where}: they would go on without it; unbind it first, or delete it with force"
+    first = "change that" if window.everywhere else "unbind it"
+    return f"{window.name} {where}: they would go on without it; {first} first, or delete it with force"
+
+
+def _schedules_in(uow: UnitOfWork, name: str) -> list[str]:
+    """The schedules whose work is done in this window."""
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = uow.schedules.page(after, PAGE)
+        found += [schedule.name for schedule in page.items if schedule.window == name]
+        after = page.next
+        if after is None:
+            return found
+
+
+def _named_by(name: str, schedules: list[str]) -> str:
+    shown = ", ".join(schedules[:_SHOWN])
+    more = len(schedules) - _SHOWN
+    rest = f" and {more} more" if more > 0 else ""
+    return (
+        f"{name} is the window of the schedules {shown}{rest}: they would make no tasks any more; delete them first, "
+        "or delete it with force"
+    )
