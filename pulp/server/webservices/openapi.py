@@ -160,6 +160,7 @@ def _problems(controller: type[Controller], route: Route) -> set[HTTPStatus]:
     """What a route can refuse by its shape, and what it says of itself."""
     found = {
         HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.SERVICE_UNAVAILABLE,
         *route.problems,

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pulp.server.api.types import Body, ConsumerView, ListView
 from pulp.server.api.window_types import (
@@ -25,7 +25,7 @@ from pulp.server.webservices.routes import BASE, Call, Controller, route
 
 
 class WindowsQuery(PageQuery, frozen=True, kw_only=True):
-    role: RoleText | None = None
+    role: RoleText | UnsetType = UNSET  # not None: a query's `null` is no value
 
 
 class PreviewQuery(PageQuery, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class Windows(Controller):
     )
     def GET(self, call: Call) -> ListView[NamedWindowView]:
         query: WindowsQuery = call.query
-        role = None if query.role is None else WindowRole(query.role)
+        role = None if query.role is UNSET else WindowRole(query.role)
         return self.api.windows.list(call.who, role, after=query.after, limit=query.limit)
 
     @route(
