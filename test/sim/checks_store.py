@@ -15,8 +15,8 @@ from pulp.server.db.base import TaskChange
 from pulp.server.db.sqlite.unit import SqliteUnit
 from pulp.server.domain.task import TaskRecord, TaskState
 from pulp.server.tasking.deadlines import LOST_AFTER
+from sim.checks_schedules import ScheduleChecks
 from sim.kinds import Future
-from sim.rules import Rules
 
 _OF_THE_AGENT = ("overrun", "override_used", "boot_id", "restart")
 UNANSWERED = "did not report its end"
@@ -30,7 +30,7 @@ ENDS_OF_UNKNOWN_KINDS = (
 )
 
 
-class StoreChecks(Rules):
+class StoreChecks(ScheduleChecks):
     def committed(self, changes: Sequence[TaskChange]) -> None:
         uow = self.disk.look()
         for task_id in dict.fromkeys(change.id for change in changes):
@@ -44,6 +44,8 @@ class StoreChecks(Rules):
         self.world.note("stored", record.id[:8], record.state.value, record.phase, record.parked)
         if before is not None:
             self._follows(before, record)
+        else:
+            self.scheduled(uow, record)
         self.tasks[record.id] = record
         for fault in violations(uow, record):
             self.broken(f"{fault.invariant} the store's own check", fault)
@@ -158,6 +160,7 @@ class StoreChecks(Rules):
     def ended(self) -> Iterator[tuple[str, Any]]:
         """Once all is quiet."""
         uow = self.disk.look()
+        yield from self.runs_counted(uow)
         for task_id, who in self.acknowledged.items():
             record = uow.tasks.get(task_id)
             if record is None:

@@ -38,6 +38,7 @@ class Fleet:
         self.network.server_credit = rng.choice((2, 64))
         self.scale: int = rng.choice((MINUTE, 20 * MINUTE, 8 * HOUR))
         self.planned = rng.random() < 0.4
+        self.scheduled = rng.random() < 0.25
         self.restarting = world.seed % 4 == 3
         self.disk_full = False
         self.flaky: float = rng.choice((0.0, 0.0, 0.02))  # of the server's commits fail

@@ -12,6 +12,8 @@ from pulp.server.agent import Pending
 from pulp.server.api.consumer import ConsumerApi
 from pulp.server.api.packages import TASK_CLASSES
 from pulp.server.api.ports import AgentProfile
+from pulp.server.api.schedule_runs import ScheduleRunner
+from pulp.server.api.schedules import ScheduleApi
 from pulp.server.api.tasks import TaskApi
 from pulp.server.async_.dispatcher import Dispatcher
 from pulp.server.async_.gateway import Gateway
@@ -200,6 +202,10 @@ class Server(Process):
         self.scheduling = _Thread(self, "scheduler", scheduler.step)
         planner = Planner(self.store, kinds, news.task_moved)
         self.planning = _Thread(self, "planner", planner.step)
+        self.recurring = _Thread(
+            self, "schedules", ScheduleRunner(self.store, kinds, self.queue).step
+        )
+        self.schedules = ScheduleApi(self.store, clock, self.recurring.wake)
         self.plans = Plans(news.calendars_changed, lambda _: self.planning.wake())
         self._identities = Identities(self.store)
         self.consumers = ConsumerApi(
@@ -231,6 +237,7 @@ class Server(Process):
         self.dispatching.come(0)
         self.scheduling.come(0)
         self.planning.come(0)
+        self.recurring.come(0)
 
     def authenticate(self, certificate: PeerCertificate) -> Grant | None:
         self._inside, before = True, self._inside
@@ -258,6 +265,7 @@ class Server(Process):
         turns = (
             self.scheduling.turn,
             self.planning.turn,
+            self.recurring.turn,
             self.dispatching.turn,
             lambda: self._visitor(self),
         )

@@ -19,6 +19,7 @@ from pulp.server.domain.user import Principal, Role
 from sim.fleet import SECOND, Fleet
 from sim.kinds import BROKEN, Broken, future_task
 from sim.planning import Planning
+from sim.recurring import Recurring
 from sim.server import Server
 
 NAMES = ("ann", "bob", "eve")
@@ -43,6 +44,9 @@ class Users:
         if fleet.restarting:
             self._acts[self._reboot] = 40
         self._planning = planning = Planning(fleet)
+        if fleet.scheduled:
+            recurring = Recurring(fleet)
+            self._acts |= {recurring.make: 25, recurring.delete: 4}
         if fleet.planned:
             self._acts |= {
                 planning.draw: 40,
