@@ -20,6 +20,7 @@ from pulp.common.windows import Window
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _SHORT_HOUR = re.compile(r" (?=\d:)")
 _HAS_DATE = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"[\d.]+[smhdw]([\d.]+[smhdw])*")
 
 
@@ -111,8 +112,19 @@ def _end(option: str, text: str, begin: datetime, zone: tzinfo) -> datetime:
         try:
             return to_datetime(parse_time(text))
         except ValueError:
-            pass  # a date and time in the local zone
+            return _dated(text, begin, zone)
     return parse_moment(text, now=begin, zone=zone)
+
+
+def _dated(text: str, begin: datetime, zone: tzinfo) -> datetime:
+    """A date and time in the local zone, which may be before the begin: that is told of the window, not of the date."""
+    try:
+        return parse_moment(text, now=begin, zone=zone)
+    except UnclearTime:
+        early = parse_moment(text, now=_LONG_AGO, zone=zone)
+        if early > begin:
+            raise
+        return early
 
 
 def _reading(naive: datetime, zone: tzinfo, *, latest: bool) -> datetime:
