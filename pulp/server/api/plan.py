@@ -14,7 +14,7 @@ from pulp.server.api.actions import found
 from pulp.server.api.paging import listed
 from pulp.server.api.plan_types import HostPlanView, PlannedView
 from pulp.server.api.reckoning import MOST, Ahead, Entry, Host
-from pulp.server.api.schedule_plans import ACTIONS
+from pulp.server.api.schedule_plans import ACTIONS, changes_host
 from pulp.server.api.types import ListView
 from pulp.server.api.views import moment
 from pulp.server.api.window_hosts import UNKNOWN_ZONE, zone_of
@@ -89,12 +89,16 @@ def _plan(
     try:
         opens = host.opens()
         entries = host.entries(
-            uow.tasks.open_of(consumer.id), schedules.get(consumer.id, ()), USUALLY
+            uow.tasks.open_of(consumer.id), schedules.get(consumer.id, ()), _usual
         )
     except InvalidInput as error:  # a window that cannot be read (any more)
         return replace(view, problem=str(error))
     items = [_view(entry) for entry in entries[:MOST]]
     return replace(view, opens=moment(opens), items=items, more=len(entries) > MOST)
+
+
+def _usual(schedule: Schedule) -> int:
+    return USUALLY if changes_host(schedule) else 0
 
 
 def _problem(consumer: Consumer, windows: Sequence[str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from pulp.common.calendar import Calendar, Opening, openings
+from pulp.common.calendar import Calendar, OneOff, Opening, openings
 from pulp.common.times import format_duration, format_time
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.schedule import Schedule, occurrences
@@ -52,7 +52,7 @@ class Ahead:
 
 
 class Host:
-    """One host's days. `windows`: uow.windows.of(consumer); usual: ms that a run of a schedule takes that does not say."""
+    """One host's days. `windows`: uow.windows.of(consumer)."""
 
     def __init__(
         self, consumer: Consumer, windows: Sequence[NamedWindow], zone: str, ahead: Ahead
@@ -72,11 +72,16 @@ class Host:
         return max(found[0].begin, self._ahead.begin) if found else None
 
     def entries(
-        self, tasks: Iterable[TaskRecord], schedules: Iterable[Schedule], usual: int
+        self,
+        tasks: Iterable[TaskRecord],
+        schedules: Iterable[Schedule],
+        usual: Callable[[Schedule], int],
     ) -> list[Entry]:
-        """By `at`; what would not be done in time, alone or after those before it, says so."""
+        """By `at`; what would not be done in time, alone or after those before it, says so.
+
+        usual: ms that a run takes of a schedule that does not say; 0 where it changes nothing on the host."""
         found = [self._of_task(record) for record in tasks]
-        found += [run for schedule in schedules for run in self._of_schedule(schedule, usual)]
+        found += [run for each in schedules for run in self._of_schedule(each, usual(each))]
         in_time = [each for each in found if each.at < self._ahead.end]
         return _crowded(sorted(in_time, key=lambda each: each.at))
 
@@ -119,18 +124,16 @@ class Host:
         ahead = occurrences(schedule.recurrence, since=schedule.next_due, before=self._ahead.end)
         most = MOST if schedule.runs_left is None else min(MOST, schedule.runs_left)
         for due in islice(ahead, most):
-            yield self._run(
-                schedule, due, schedule.expected if schedule.expected is not None else usual
-            )
+            yield self._run(schedule, due, usual)
 
-    def _run(self, schedule: Schedule, due: int, expected: int) -> Entry:
-        at = max(due, self._ahead.begin)
-        run = Entry(at=at, schedule=schedule, expected=expected)
+    def _run(self, schedule: Schedule, due: int, usual: int) -> Entry:
+        takes = usual if schedule.expected is None else schedule.expected
+        run = Entry(at=max(due, self._ahead.begin), schedule=schedule, expected=takes)
         if schedule.window:
             return self._in_window(run, schedule.window)
         if schedule.open_for is not None:
-            return replace(run, until=due + schedule.open_for)
-        if self._consumer.enforced:
+            return self._in_own(run, due, due + schedule.open_for, changes=bool(usual))
+        if self._consumer.enforced and usual:
             return replace(
                 run, problem="the host's windows are enforced, and this is for none of them"
             )
@@ -149,15 +152,44 @@ class Host:
                 windows=tuple(w.name for w in windows),
                 problem="none of its windows opens in these days",
             )
-        fits = [o for o in left if o.cutoff_at - max(o.begin, run.at) >= run.expected]
-        opening = (fits or left)[0]
-        return replace(
-            run,
-            at=max(run.at, opening.begin),
-            until=opening.cutoff_at,
-            windows=_named(opening),
-            problem="" if fits else _too_long(run.expected, left),
-        )
+        return _placed(run, left)
+
+    def _in_own(self, run: Entry, begin: int, end: int, *, changes: bool) -> Entry:
+        """In a window of its own, which the host's freezes cut."""
+        run = replace(run, until=end)
+        own = (OneOff(name=ONCE, begin=begin, end=end),)
+        calendar = Calendar(windows=own, freezes=self._calendar.freezes)
+        left = [o for o in self._within(calendar, begin, end) if o.cutoff_at > run.at]
+        if not left:
+            return replace(run, problem="the host is frozen as long as its window lasts")
+        if self._consumer.enforced and changes and not self._within(self._calendar, run.at, end):
+            return replace(
+                run,
+                problem="the host's windows are enforced, and none of them is open in its window",
+            )
+        return _placed(run, left)
+
+    def _within(self, calendar: Calendar, begin: int, end: int) -> list[Opening]:
+        return list(openings(calendar, begin=begin, end=end, host_zone=self._zone))
+
+
+def _placed(run: Entry, left: Sequence[Opening]) -> Entry:
+    """In the first opening that has room for it, or else in the first. What nobody said how long it takes is not expected to
+    take longer than half of its opening."""
+    fits = (o for o in left if o.cutoff_at - max(o.begin, run.at) >= run.expected)
+    opening = next(fits, None)
+    first = opening or left[0]
+    length = first.cutoff_at - first.begin
+    said = run.schedule is not None and run.schedule.expected is not None
+    adapts = not said and length < run.expected
+    return replace(
+        run,
+        at=max(run.at, first.begin),
+        until=first.cutoff_at,
+        windows=_named(first),
+        expected=length // 2 if adapts else run.expected,
+        problem="" if opening or adapts else _too_long(run, left),
+    )
 
 
 def _named(opening: Opening | None) -> tuple[str, ...]:
@@ -172,11 +204,11 @@ def _late(record: TaskRecord, at: int, until: int) -> str:
     return ""
 
 
-def _too_long(expected: int, left: Sequence[Opening]) -> str:
-    longest = max(each.cutoff_at - each.begin for each in left)
+def _too_long(run: Entry, left: Sequence[Opening]) -> str:
+    longest = max(each.cutoff_at - max(each.begin, run.at) for each in left)
     return (
-        f"it takes {format_duration(expected)}, and no opening in these days is longer than "
-        f"{format_duration(longest)}"
+        f"it takes {format_duration(run.expected)}, and no opening in these days has more than "
+        f"{format_duration(longest)} for it"
     )
 
 

@@ -58,6 +58,17 @@ ACTIONS = {task.kind: action for action, task in _CLASSES.items()}
 """The action of a stored kind."""
 
 
+class _DryRun(Struct, frozen=True):
+    dry_run: bool = False
+
+
+def changes_host(schedule: Schedule) -> bool:
+    """Whether the hosts' own windows are about its work: reads and dry runs change nothing."""
+    method = _CLASSES[ACTIONS[schedule.kind]].method if schedule.kind in ACTIONS else None
+    args = msgspec.json.decode(schedule.args, type=_DryRun)
+    return method is None or method.changes_host(args)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keeping:
     """expected: ms; None: what is usual."""

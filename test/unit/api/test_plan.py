@@ -12,7 +12,7 @@ from pulp.common.times import DAY, HOUR, MINUTE, to_ms
 from pulp.rmi.versions import FEATURES
 from pulp.server.api.errors import NotFound
 from pulp.server.api.plan_types import HostPlanView, PlannedView
-from pulp.server.api.schedule_types import ScheduleBody
+from pulp.server.api.schedule_types import OwnWindow, ScheduleBody
 from pulp.server.api.types import PackagesActionBody
 from pulp.server.domain.task import TaskState
 from pulp.server.domain.window import NamedWindow, WindowRole
@@ -146,7 +146,46 @@ def test_a_run_that_fits_in_no_opening_says_so(rest: Rest, web1: None) -> None:
     store(rest, nights("1h"))
     schedule(rest, window="nights", expected="45m", runs=1)
     (item,) = host(rest).items
-    assert item.problem == "it takes 45m, and no opening in these days is longer than 30m"
+    assert item.problem == "it takes 45m, and no opening in these days has more than 30m for it"
+
+
+def test_a_run_that_does_not_say_how_long_it_takes_fits_as_its_task_will(
+    rest: Rest, web1: None
+) -> None:
+    store(rest, nights("38m"))
+    schedule(rest, window="nights", runs=1)
+    task_id = install(rest, window="nights")
+    items = {i.kind: i for i in host(rest).items}
+    assert items["task"].task_id == task_id
+    assert [(i.expected, i.problem) for i in items.values()] == [("4m", "")] * 2
+
+
+def test_a_freeze_cuts_the_own_window_of_a_run(rest: Rest, web1: None) -> None:
+    due = NOON + 28 * HOUR
+    store(rest, OneOff(name="audit", begin=due, end=due + HOUR), WindowRole.FREEZE)
+    schedule(rest, window=OwnWindow(duration="2h"), runs=2)
+    schedule(rest, name="short", window=OwnWindow(duration="1h"), runs=1)
+    short, long, _ = host(rest).items
+    assert short.problem == "the host is frozen as long as its window lasts"
+    assert (times([long]), long.problem) == ([(due + HOUR, due + 2 * HOUR)], "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [({}, True), ({"dry_run": True}, False), ({"action": "refresh", "packages": []}, False)],
+)
+def test_an_enforced_host_refuses_a_run_in_an_own_window_outside_of_its_own_unless_it_reads(
+    rest: Rest, web1: None, changes: dict[str, Any], refused: bool
+) -> None:
+    store(rest, nights())
+    for name, duration in (("noon", "2h"), ("long", "12h")):
+        schedule(rest, name=name, window=OwnWindow(duration=duration), runs=1, **changes)
+    schedule(rest, name="none", runs=1, **changes)
+    rest.change("web1", enforced=True)
+    problems = {i.schedule: i.problem for i in host(rest).items}
+    assert problems["long"] == ""
+    assert ("none of them is open" in problems["noon"]) is refused
+    assert ("for none of them" in problems["none"]) is refused
 
 
 def test_what_would_not_be_done_after_what_comes_before_it_says_so(rest: Rest, web1: None) -> None:
