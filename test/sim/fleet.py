@@ -24,8 +24,8 @@ SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 class Fleet:
     """`scale`: ms between two things that happen, roughly; `visitor` is what users do in the middle of others' steps. `planned`:
     the server has windows and freezes, which give calls their rules and hosts their calendars; else the simulation makes them up.
-    `scheduled`: there are schedules. `restarting`: users ask for restarts of hosts; decided without chance, so that the other stories
-    stay as they were.
+    `scheduled`: there are schedules. `restarting`: users ask for restarts of hosts; decided without chance, so that the other
+    stories stay as they were.
     """
 
     def __init__(self, world: World) -> None:
