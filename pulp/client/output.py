@@ -69,10 +69,16 @@ class Output:
         for name, value in shown:
             self.line(f"{name + ':':<{width + 1}}  {value}")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        empty: str = "Nothing found.",
+    ) -> None:
         shown = [[clean(cell) for cell in row] for row in rows]
         if not shown:
-            self.note("Nothing found.")
+            self.note(empty)
         elif self.terminal:
             self._rich_table(columns, shown)
         else:

@@ -19,6 +19,8 @@ def facts(s: Schedule, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "rule", s.rrule + (f", {s.offset_days:+d} days" if s.offset_days else "")
     yield "from", f"{s.dtstart} {s.zone}"
     yield from _keeping(s)
+    yield "may take", clean(s.timeout)
+    yield "host may be away", clean(s.deliver_within)
     yield "next", when(s.next_due, zone) if s.enabled else f"disabled: {s.why_disabled}"
     yield "last", when(s.last_due, zone)
     if s.runs_left is not None:
@@ -44,6 +46,8 @@ def _keeping(s: Schedule) -> Iterator[tuple[str, str]]:
         yield "window missed", clean(s.window_missed) + late
     if s.expected:
         yield "expected", f"{s.expected}, where the host does not know better"
+    if s.predownload:
+        yield "packages", "fetched ahead of the window"
 
 
 def _failed(s: Schedule) -> str:

@@ -39,6 +39,9 @@ class Schedule(View, frozen=True, kw_only=True):
     window_missed: str | None = None
     grace: str | None = None
     expected: str | None = None
+    predownload: bool = False
+    deliver_within: str = ""
+    timeout: str = ""
     enabled: bool = False
     why_disabled: str = ""
     next_due: datetime | None = None

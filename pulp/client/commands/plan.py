@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import tzinfo
 from typing import Annotated
 
@@ -49,13 +50,17 @@ def plan(
             for answer in listing:
                 out.document(answer.raw)
         else:
-            _show(out, [answer.value for answer in listing], runtime.zone())
+            _show(out, [answer.value for answer in listing], days, runtime.zone())
     if listing.more:
         out.note("There are more hosts than these: give a higher --limit to see them.")
 
 
-def _show(out: Output, hosts: list[HostPlan], zone: tzinfo) -> None:
-    out.table(_COLUMNS, [_row(host, item, zone) for host in hosts for item in host.items])
+def _show(out: Output, hosts: list[HostPlan], days: int, zone: tzinfo) -> None:
+    out.table(
+        _COLUMNS,
+        [_row(host, item, zone) for host in hosts for item in host.items],
+        empty="Nothing is planned for the next " + ("day." if days == 1 else f"{days} days."),
+    )
     _problems(out, hosts)
     for host in hosts:
         if host.more:
@@ -65,24 +70,31 @@ def _show(out: Output, hosts: list[HostPlan], zone: tzinfo) -> None:
 
 
 def _row(host: HostPlan, item: Planned, zone: tzinfo) -> tuple[str, ...]:
-    what = f"task {item.task_id} ({item.state})" if item.task_id else f"schedule {item.schedule}"
+    state = f" ({item.state})" if item.state else ""
     return (
         host.consumer_id,
         when(item.at, zone),
         when(item.until, zone),
-        f"{item.action}, {what}",
+        f"{item.action}, {_what(item)}{state}",
         ", ".join(item.windows),
         item.expected or "",
     )
 
 
+def _what(item: Planned) -> str:
+    return f"task {item.task_id}" if item.task_id else f"schedule {item.schedule}"
+
+
 def _problems(out: Output, hosts: list[HostPlan]) -> None:
-    """One line for each thing that will not be as somebody may think."""
-    for host in hosts:
-        for item in host.items:
-            if item.problem:
-                what = f"task {item.task_id}" if item.task_id else f"schedule {item.schedule}"
-                out.line(f"Problem: {host.consumer_id}, {what}: {item.problem}")
+    """One line for each thing that will not be as somebody may think; one for all runs of a schedule that have the same."""
+    found = Counter(
+        (host.consumer_id, _what(item), item.problem)
+        for host in hosts
+        for item in host.items
+        if item.problem
+    )
+    for (host_id, what, problem), runs in found.items():
+        out.line(f"Problem: {host_id}, {what}{f' ({runs} runs)' if runs > 1 else ''}: {problem}")
     for problem in sorted({host.problem for host in hosts if host.problem}):
         names = ", ".join(host.consumer_id for host in hosts if host.problem == problem)
         out.line(f"{problem[:1].upper()}{problem[1:]}: {names}")

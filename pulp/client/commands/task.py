@@ -180,6 +180,8 @@ def _window(window: Window, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield "if missed", "carried over" if window.missed == "next" else clean(window.missed)
     if window.expected:
         yield "expected", f"{clean(window.expected)}, where the host does not know better"
+    if window.predownload:
+        yield "packages", "fetched ahead of the window"
 
 
 def _log(task: Task) -> list[str]:

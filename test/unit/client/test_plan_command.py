@@ -49,6 +49,23 @@ def test_it_shows_what_will_run_and_what_will_not(stage: Stage) -> None:
     assert stage.script.requests[-1].url.params["days"] == "3"
 
 
+def test_what_ails_all_runs_of_a_schedule_alike_is_told_once(stage: Stage) -> None:
+    other = RUN | {"problem": "the host has no window nights"}
+    stage.script.on("GET", "/plan", page(WEB1 | {"items": [RUN, ITEM, RUN, other, RUN]}))
+    lines = stage.run("plan").out.splitlines()
+    assert lines[6:] == [
+        f"Problem: web1, schedule weekly (3 runs): {RUN['problem']}",
+        "Problem: web1, schedule weekly: the host has no window nights",
+    ]
+
+
+def test_an_empty_plan_says_for_how_long(stage: Stage) -> None:
+    stage.script.on("GET", "/plan", page(WEB2))
+    done = stage.run("plan", "--days", "3")
+    assert done.err == "Nothing is planned for the next 3 days.\n"
+    assert done.out == "No window: web2\n"
+
+
 def test_one_host_alone_and_as_json(stage: Stage) -> None:
     stage.script.on("GET", "/plan", page(WEB1))
     done = stage.run("plan", "web1", "--json")

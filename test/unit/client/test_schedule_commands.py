@@ -175,6 +175,18 @@ def test_delete_asks(stage: Stage) -> None:
     assert "is deleted" in stage.run("schedule", "delete", "nightly", "--yes").out
 
 
+def test_show_tells_how_the_work_of_a_run_is_kept(stage: Stage) -> None:
+    given = NIGHTLY | {"window": "next", "window_missed": "grace", "grace": "1h", "expected": "20m"}
+    stage.script.on("GET", "/schedules/nightly", Reply(body=given | {"predownload": True}))
+    out = stage.run("schedule", "show", "nightly").out
+    lines = {" ".join(line.split()) for line in out.splitlines()}
+    assert "window: the host's next opening" in lines
+    assert "window missed: grace of 1h" in lines
+    assert "packages: fetched ahead of the window" in lines
+    assert "may take: 2h" in lines
+    assert "host may be away: 7d" in lines
+
+
 def test_preview_shows_both_clocks(stage: Stage) -> None:
     occurrence = {"at": "2026-12-01T01:00:00Z", "local": "2026-12-01T02:00"}
     seen = {"name": "nightly", "zone": "Europe/Berlin", "occurrences": [occurrence]}
