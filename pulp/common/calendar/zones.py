@@ -34,7 +34,8 @@ def load_zone(name: str) -> ZoneInfo:
 def _meant(name: str) -> str:
     known = {zone.lower(): zone for zone in available_timezones()}
     close = get_close_matches(name.lower(), known, n=1)
-    if close:
+    # Abbreviations that look alike are hours apart: CEST is not EST.
+    if close and ("/" in close[0] or close[0] == name.lower()):
         return f"; did you mean {known[close[0]]}?"
     return ": write an IANA name such as Europe/Berlin or UTC"
 

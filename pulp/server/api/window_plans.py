@@ -53,11 +53,22 @@ def changed_window(window: NamedWindow, body: PatchNamedWindowBody, now: int) ->
     """Absent fields stay. InvalidInput with every bad field."""
     faults, given = Faults(), _given(body)
     span: Span | None = window.span
+    _refuse_other_kind(window, given, faults)
+    faults.check()
     if given or body.cutoff is None:
         span = _span(window.name, window.role, _merged(window.span, given, body), now, faults)
     faults.check()
     everywhere = window.everywhere if body.everywhere is None else body.everywhere
     return msgspec.structs.replace(window, span=span, everywhere=everywhere)
+
+
+def _refuse_other_kind(window: NamedWindow, given: Fields, faults: Faults) -> None:
+    if isinstance(window.span, Recurring):
+        wrong, why = _ONCE, f"is of one that happens once, and {window.name} recurs"
+    else:
+        wrong, why = _RECURS, f"is of one that recurs, and {window.name} happens once"
+    for field in _named(given, wrong):
+        faults.add(field, f"{why}, which never changes: make another {window.role.value}")
 
 
 def _given(body: NamedWindowBody | PatchNamedWindowBody) -> Fields:

@@ -309,7 +309,7 @@ def test_a_bad_change_is_refused_like_a_bad_new_one(rest: Rest) -> None:
     make(rest, "move", **once(10, 2))
     assert "1d at most" in refused(change, rest, duration="25h")["duration"]
     assert "Mars" in refused(change, rest, zone="Mars")["zone"]
-    assert "one or the other" in refused(change, rest, begin=to_datetime(NOON))["begin"]
+    assert "never changes" in refused(change, rest, begin=to_datetime(NOON))["begin"]
     assert "begin" in refused(change, rest, "move", rrule="FREQ=DAILY")
     assert "after begin" in refused(change, rest, "move", end=to_datetime(NOON))["end"]
     rest.clock.go(2 * DAY)
@@ -453,6 +453,20 @@ def test_an_agent_that_cannot_enforce_windows_is_not_asked_to(rest: Rest) -> Non
     rest.register("new")  # an agent that never said hello is given the chance
     bind(rest, "nights", "new")
     enforce(rest, "new")
+
+
+def test_what_recurs_cannot_be_made_to_happen_once_nor_the_other_way_round(rest: Rest) -> None:
+    make(rest)
+    freeze(rest, **once(0, 8))
+    told = refused(change, rest, **once(0, 8))
+    assert list(told) == ["begin", "end"]
+    assert told["begin"] == (
+        "is of one that happens once, and nights recurs, which never changes: make another window"
+    )
+    told = refused(change, rest, "audit", rrule="FREQ=DAILY")
+    assert told == {
+        "rrule": "is of one that recurs, and audit happens once, which never changes: make another freeze"
+    }
 
 
 # --- deleting ---

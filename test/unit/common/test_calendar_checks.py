@@ -149,6 +149,8 @@ def test_a_rule_that_never_occurs_is_refused_at_once(rrule: str) -> None:
             {"zone": "europe/berlin"},
             "zone: 'europe/berlin' is not a time zone; did you mean Europe/",
         ),
+        ({"zone": "CEST"}, "zone: 'CEST' is not a time zone: write an IANA name"),
+        ({"zone": "utc"}, "zone: 'utc' is not a time zone; did you mean UTC?"),
         ({"zone": "Europe"}, "zone: 'Europe' is not a time zone"),
         ({"zone": ""}, "zone: '' is not a time zone: write an IANA name such as Europe/Berlin"),
         ({"zone": "../../etc/passwd"}, "zone: '../../etc/passwd' is not a time zone"),
