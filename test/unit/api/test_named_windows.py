@@ -310,7 +310,7 @@ def test_a_bad_change_is_refused_like_a_bad_new_one(rest: Rest) -> None:
     assert "1d at most" in refused(change, rest, duration="25h")["duration"]
     assert "Mars" in refused(change, rest, zone="Mars")["zone"]
     assert "never changes" in refused(change, rest, begin=to_datetime(NOON))["begin"]
-    assert "begin" in refused(change, rest, "move", rrule="FREQ=DAILY")
+    assert "rrule" in refused(change, rest, "move", rrule="FREQ=DAILY")
     assert "after begin" in refused(change, rest, "move", end=to_datetime(NOON))["end"]
     rest.clock.go(2 * DAY)
     assert "it is past" in refused(change, rest, "move", cutoff="5m")["end"]
