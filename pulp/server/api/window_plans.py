@@ -63,11 +63,13 @@ def changed_window(window: NamedWindow, body: PatchNamedWindowBody, now: int) ->
 
 
 def _refuse_other_kind(window: NamedWindow, given: Fields, faults: Faults) -> None:
-    if isinstance(window.span, Recurring):
-        wrong, why = _ONCE, f"is of one that happens once, and {window.name} recurs"
-    else:
-        wrong, why = _RECURS, f"is of one that recurs, and {window.name} happens once"
-    for field in _named(given, wrong):
+    recurs = isinstance(window.span, Recurring)
+    why = (
+        f"is of one that happens once, and {window.name} recurs"
+        if recurs
+        else f"is of one that recurs, and {window.name} happens once"
+    )
+    for field in _named(given, _ONCE if recurs else _RECURS):
         faults.add(field, f"{why}, which never changes: make another {window.role.value}")
 
 
