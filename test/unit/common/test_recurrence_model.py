@@ -58,8 +58,10 @@ def test_a_rule_names_the_days_that_dateutil_finds_from_dtstart_on(
 def test_a_wall_time_is_the_first_minute_that_shows_it_or_a_later_one(
     place: tuple[str, datetime], data: st.DataObject
 ) -> None:
+    """Mostly in the very hours of the change: few of a whole day's times come twice or never."""
     zone, instant = place
-    wall = data.draw(walls_around(instant, zone, hours=30))
+    hours = data.draw(st.sampled_from((2, 2, 30)))
+    wall = data.draw(walls_around(instant, zone, hours=hours))
     assert to_datetime(first_instant(wall, load_zone(zone))) == first_minute(wall, ZoneInfo(zone))
 
 
