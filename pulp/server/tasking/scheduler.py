@@ -122,6 +122,9 @@ def why_overdue(record: TaskRecord, now: int) -> TaskError:
             code="lost",
             message="The agent took this call and did not report its end within a day of the last deadline.",
         )
+    if record.rule is not None and record.rule.void:
+        message = f"{record.rule.void} The agent has not answered."
+        return TaskError(code="window-missed", message=message)
     if record.window is not None and now >= record.expires:
         return TaskError(
             code="window-missed",

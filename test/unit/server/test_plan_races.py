@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from changing_plans import LATER, NIGHT, Plans
-from server_world import HOUR, Install, World
+from server_world import DAY, HOUR, Install, World
 
 from pulp.common.calendar import Recurring
 from pulp.messaging.base import Peer
@@ -16,17 +16,6 @@ from pulp.rmi.versions import FEATURES
 from pulp.server.async_.planner import Planner
 from pulp.server.domain.task import TaskState
 from pulp.server.tasking.context import Context
-
-
-@pytest.fixture
-def plans(world: World) -> Plans:
-    world.consumer()
-    return Plans(world)
-
-
-@pytest.fixture
-def peer(world: World, plans: Plans) -> Peer:
-    return world.hello()
 
 
 def replans(world: World) -> list[int]:
@@ -148,3 +137,21 @@ class InstallDry(Install):
         assert ctx.agent is not None
         specs = [PackageSpec(name=name) for name in self.args.names]
         ctx.agent.packages.install(specs, dry_run=True)
+
+
+def test_work_that_is_called_off_and_was_never_taken_says_why_it_is_missed(
+    world: World, plans: Plans, peer: Peer
+):
+    """The request or its answer was lost, and the host has not come back."""
+    plans.put("nights", NIGHT)
+    task_id = plans.install()
+    world.step()
+    plans.remove("nights")
+    world.plan()
+    world.pass_time(DAY)
+    task = plans.task(task_id)
+    assert (task.state, task.error.code if task.error else "") == (
+        TaskState.MISSED,
+        "window-missed",
+    )
+    assert "Window nights was deleted" in (task.error.message if task.error else "")

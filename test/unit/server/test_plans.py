@@ -34,17 +34,6 @@ from pulp.server.domain.task import TaskState as S
 from pulp.server.domain.user import Principal, Role
 
 
-@pytest.fixture
-def plans(world: World) -> Plans:
-    world.consumer()
-    return Plans(world)
-
-
-@pytest.fixture
-def peer(world: World, plans: Plans) -> Peer:
-    return world.hello()
-
-
 def begins(told: Keep) -> list[int]:
     assert told.calendar is not None
     return [span.begin for span in told.calendar.windows if isinstance(span, OneOff)]
