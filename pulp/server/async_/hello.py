@@ -162,7 +162,8 @@ class _Comparison:
 
     def _known_to_both(self, record: TaskRecord, call: CallStatus) -> None:
         if call.state != "done":  # its final follows by itself
-            self._applying().apply(record.id, _as_message(call, self._now))
+            applied = self._applying().apply(record.id, _as_message(call, self._now))
+            record = applied.record or record
         if record.cancel_requested_at is None:
             self._replan(record, call)
         elif not record.cancel_refused:

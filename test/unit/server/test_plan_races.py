@@ -58,8 +58,9 @@ def test_a_plan_that_came_too_late_is_told_again_when_the_call_is_held_again(
     assert replans(world) == [2]
 
 
+@pytest.mark.parametrize("away", [False, True])
 def test_a_cancel_that_came_too_late_is_asked_again_when_the_call_is_held_again(
-    world: World, plans: Plans, peer: Peer
+    world: World, plans: Plans, peer: Peer, away: bool
 ):
     plans.put("nights", NIGHT)
     task_id = plans.held(peer)
@@ -67,7 +68,10 @@ def test_a_cancel_that_came_too_late_is_asked_again_when_the_call_is_held_again(
     world.cancel(task_id)
     world.reply(peer, TooLate(id=task_id, of="cancel"))
     world.take_sent()
-    world.reply(peer, Accepted(id=task_id, state="held", starts=LATER))
+    if away:
+        world.hello(calls=[CallStatus(task_id, "held")])
+    else:
+        world.reply(peer, Accepted(id=task_id, state="held", starts=LATER))
     assert [m.id for m in world.take_sent() if isinstance(m, Cancel)] == [task_id]
     assert not plans.task(task_id).cancel_refused
 
