@@ -128,4 +128,34 @@ PLANS = (
         Edit("pulp.server.async_.answers:voided", "return record.rule.void if", 'return "" if'),
         elsewhere="either end is one that a task may have: test_what_an_agent_has_is_missed_when_it_confirms",
     ),
+    mutation(
+        1,
+        "a plan that came too late is not told again",
+        Edit(
+            "pulp.server.async_.replies:ReplyListener._say_again",
+            "self._tell_newest(record)",
+            "pass",
+        ),
+        elsewhere="rarely met here: test_a_plan_that_came_too_late_is_told_again_when_the_call_is_held_again",
+    ),
+    mutation(
+        1,
+        "what is held again while its host is planned anew is forgotten",
+        Edit(
+            "pulp.server.async_.planner:_unmark",
+            "consumer.replanned == host.replanned",
+            "consumer.replanned < host.keep_plan",
+        ),
+        elsewhere="rarely met here: test_what_is_held_again_while_its_host_is_planned_anew_is_not_forgotten",
+    ),
+    mutation(
+        7,
+        "work in a window starts in a freeze after its override",
+        Edit(
+            "pulp.server.tasking.opening:_opened",
+            "expires = min(expires, wanted.unfrozen_until)",
+            "pass",
+        ),
+        elsewhere="no override of a window here: test_nothing_starts_in_a_freeze_when_the_override_is_over",
+    ),
 )
