@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from typing import Any
 
 from msgspec import Raw
 
+from pulp.client.text import when
 from pulp.client.views import (
     ABSENT,
     Change,
@@ -66,6 +68,23 @@ def summary(event: HistoryEvent) -> str:
     if event.type == HistoryType.WINDOWS_CHANGED.value:
         return _windows(details)
     return "the installed packages changed" if details.to else ""
+
+
+class _Ran(View, frozen=True, kw_only=True):
+    started_at: datetime
+    finished_at: datetime
+
+
+class _Late(View, frozen=True, kw_only=True):
+    ran: _Ran | None = None
+
+
+def ran(event: HistoryEvent, zone: tzinfo) -> str:
+    """From when to when the work was done, where the event tells of it later."""
+    late = read(event.details, _Late)
+    if late is None or late.ran is None:
+        return ""
+    return f"{when(late.ran.started_at, zone)} to {when(late.ran.finished_at, zone)}"
 
 
 def _windows(details: _Details) -> str:

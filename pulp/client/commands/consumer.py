@@ -12,7 +12,7 @@ from pulp.client.commands import actions, enforce, package_work, reboot
 from pulp.client.commands import entry as entries
 from pulp.client.commands import options as o
 from pulp.client.errors import BadUsage
-from pulp.client.history import summary
+from pulp.client.history import ran, summary
 from pulp.client.rest import RestClient
 from pulp.client.runtime import Runtime
 from pulp.client.spans import parse_past
@@ -153,7 +153,7 @@ def history(
             event.type,
             event.originator,
             event.task_id or "-",
-            summary(event),
+            summary(event) + (f" (ran {times})" if (times := ran(event, zone)) else ""),
         )
 
     columns = ("ENTRY", "TIME", "TYPE", "BY", "TASK", "WHAT")

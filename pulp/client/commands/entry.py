@@ -8,7 +8,7 @@ from datetime import tzinfo
 from msgspec import Raw
 
 from pulp.client import report
-from pulp.client.history import summary
+from pulp.client.history import ran, summary
 from pulp.client.runtime import Runtime
 from pulp.client.text import clean, clean_lines, when
 from pulp.client.views import (
@@ -62,6 +62,7 @@ def _facts(event: HistoryEvent, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "by", event.originator
     yield "task", event.task_id or ""
     yield "what", summary(event)
+    yield "ran", ran(event, zone)
     outside = read(event.details, _Outside) or _Outside()
     if outside.override:
         yield "override", f"{clean(outside.override.reason)}, by {clean(outside.override.by)}"

@@ -9,10 +9,14 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
+from pulp.common.times import MINUTE, format_time
 from pulp.rmi.remotes import Packages, System
 from pulp.server.db.base import UnitOfWork
 from pulp.server.domain.history import HistoryEvent, HistoryType
 from pulp.server.domain.task import Call, TaskRecord
+
+TOLD_AT_ONCE = MINUTE
+"""An answer that is no older says nothing of its own times in the history."""
 
 
 class AgentProxy(Protocol):
@@ -64,9 +68,12 @@ class HistoryWriter:
         self.add(task, HistoryType.PACKAGES_REPAIRED, details)
 
     def add(self, task: TaskRecord, type_: HistoryType, details: Struct | dict[str, Any]) -> None:
-        """One event of this type per task: a second one is not written. It names the override that the task was given."""
+        """One event of this type per task: a second one is not written. It names the override that the task was given, and when
+        the work was done, where that is told later."""
         if task.consumer_id is None:
             return
+        if ran := _ran_before(task, self._now):
+            details = {**_as_dict(details), "ran": ran}
         if task.override is not None:
             given = {"reason": task.override.reason, "by": task.override.by}
             details = {**_as_dict(details), "override": given}
@@ -80,6 +87,14 @@ class HistoryWriter:
                 details=msgspec.json.encode(details),
             )
         )
+
+
+def _ran_before(task: TaskRecord, now: int) -> dict[str, str] | None:
+    """From when to when the work was done, if that is over for a while: its host was cut off."""
+    started, finished = task.started_at, task.finished_at
+    if started is None or finished is None or now - finished < TOLD_AT_ONCE:
+        return None
+    return {"started_at": format_time(started), "finished_at": format_time(finished)}
 
 
 def _as_dict(details: Struct | dict[str, Any]) -> dict[str, Any]:

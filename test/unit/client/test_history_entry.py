@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client_stage import TASK_ID, Reply, Stage, change, problem
+from client_stage import TASK_ID, Reply, Stage, change, page, problem
 
 RESULT = {
     "backend": "apt",
@@ -62,6 +62,16 @@ def test_an_entry_shows_every_package_that_changed(stage: Stage) -> None:
         "p4",
     ]
     assert "Log:" not in lines
+
+
+def test_work_that_was_told_later_says_when_it_ran(stage: Stage) -> None:
+    times = {"started_at": "2026-11-22T21:00:00Z", "finished_at": "2026-11-22T21:00:05.250Z"}
+    packages = [change("nginx", "1", "2", requested=True)]
+    event = entry("packages_updated", backend="apt", packages=packages, ran=times)
+    ran = "2026-11-22 22:00:00 CET to 2026-11-22 22:00:05 CET"
+    assert [line for line in shown(stage, event) if line.endswith(ran)]
+    stage.script.on("GET", "/consumers/web1/history", page(event))
+    assert f"nginx 1 → 2 (ran {ran})" in stage.run("consumer", "history", "web1").out
 
 
 def test_an_entry_without_package_work_is_its_facts(stage: Stage) -> None:

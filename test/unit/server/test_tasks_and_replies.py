@@ -9,6 +9,7 @@ import pytest
 from msgspec import Raw
 from server_world import DAY, HOUR, RESULT, START, Add, Install, World
 
+from pulp.common.times import format_time
 from pulp.common.windows import Window
 from pulp.rmi.messages import (
     Accepted,
@@ -71,6 +72,27 @@ def test_a_call_goes_out_once_and_its_success_stands_in_history_with_its_origina
     )
     assert len(world.bus.settled) == 4
     assert world.take_sent() == []
+
+
+def test_work_that_was_done_while_its_host_was_cut_off_stands_in_history_with_its_own_times(
+    world: World,
+):
+    world.consumer()
+    peer = world.hello()
+    soon, late = world.install(), world.install()
+    world.step()
+    for task_id in (soon, late):
+        world.reply(peer, Accepted(id=task_id, state="ready"))
+    world.clock.at = START + 30_000
+    world.reply(peer, succeeded(soon))
+    world.clock.at = START + DAY
+    world.reply(peer, succeeded(late))
+    told = {e.task_id: msgspec.json.decode(e.details) for e in world.history()}
+    assert "ran" not in told[soon]
+    assert told[late]["ran"] == {
+        "started_at": format_time(START),
+        "finished_at": format_time(START + 5),
+    }
 
 
 def test_a_plain_task_is_done_by_running(world: World):
