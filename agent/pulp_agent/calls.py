@@ -102,7 +102,8 @@ class CallTable:
         if call is None or call.window is None or call.phase is Phase.DONE:
             return
         self.hours.missed(call.window, record.at)
-        call.phase, call.started, call.attempt, call.overrode = Phase.WAITING, None, 0, False
+        call.phase, call.started, call.attempt = Phase.WAITING, None, 0
+        call.overrode, call.boot = False, ""
         call.window = msgspec.structs.replace(
             call.window, begin=record.begin, end=record.end, cutoff_at=record.cutoff_at
         )

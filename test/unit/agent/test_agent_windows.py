@@ -19,7 +19,7 @@ from pulp_agent.events import (
     StartJob,
     TimeIs,
 )
-from pulp_agent.records import Lasted, Moved
+from pulp_agent.records import Began, Lasted, Moved, Took
 
 from pulp.common.calendar import Calendar, OneOff, Recurring
 from pulp.common.times import DAY, HOUR, LAST, MINUTE, parse_time
@@ -562,3 +562,15 @@ def test_a_clock_that_is_wrong_refuses_also_work_that_would_be_carried_over() ->
 def test_moves_are_read_back_as_they_were_written() -> None:
     record = Moved(id="a", at=T0, begin=TEN, end=TEN + HOUR, cutoff_at=None)
     assert msgspec.json.decode(msgspec.json.encode(record), type=Moved) == record
+
+
+def test_what_is_held_again_is_the_same_after_a_compaction() -> None:
+    """Nothing is left of its execution: neither when it began nor in which start of the host."""
+    table = CallTable(
+        [
+            Took(request=ruled(begin=HOUR, end=2 * HOUR), at=T0),
+            Began(id="a", at=TEN, boot="b1"),
+            Moved(id="a", at=TEN, begin=TEN + HOUR, end=TEN + 2 * HOUR, cutoff_at=None),
+        ]
+    )
+    assert CallTable(table.snapshot()).open == table.open
