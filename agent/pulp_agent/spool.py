@@ -20,6 +20,7 @@ from msgspec import Raw, Struct
 from pulp.common.failpoints import failpoint
 from pulp_agent.events import Decision, Failure, JobProgressed, Outcome, StartJob, Success
 from pulp_agent.files import sync_directory, write_atomically, write_whole
+from pulp_agent.passwords import without_passwords
 
 SETTINGS = ".settings.json"
 """In the folder of all jobs: the settings of package work. No call's id begins with a dot."""
@@ -186,7 +187,7 @@ class Spool:
         return text if text in DECISIONS else "commit"  # torn by a power cut: the careful reading
 
     def write_progress(self, phase: str, percent: float, message: str) -> None:
-        data = _encoder.encode(_Progress(phase, percent, message))
+        data = without_passwords(_encoder.encode(_Progress(phase, percent, message)))
         write_atomically(self.path / "progress", data, sync=False)
 
     def read_progress(self) -> JobProgressed | None:
@@ -203,6 +204,7 @@ class Spool:
         return JobProgressed(self.id, progress.phase, progress.percent, progress.message)
 
     def write_result(self, outcome: Outcome) -> None:
+        """What the tools said is told on, but for passwords in the addresses that they name."""
         data: Any
         if isinstance(outcome, Success):
             data = _Succeeded(outcome.value, outcome.finished, outcome.changed)
@@ -210,7 +212,7 @@ class Spool:
             data = _Failed(
                 outcome.code, outcome.message, outcome.finished, outcome.details, outcome.changed
             )
-        write_atomically(self.path / "result.json", _encoder.encode(data))
+        write_atomically(self.path / "result.json", without_passwords(_encoder.encode(data)))
 
     def result(self) -> Outcome | None:
         try:

@@ -133,10 +133,13 @@ class Run:
             log.write(f"# {text}\n")
 
     def log_text(self) -> str:
-        """The end of the log, as it goes into a result."""
+        """The end of the log, as it goes into a result: whole lines, unless there is one line only."""
         try:
             with self.log.open("rb") as log:
-                log.seek(max(0, self.log.stat().st_size - LOG_LIMIT))
-                return log.read(LOG_LIMIT).decode("utf-8", "replace")
+                begin = max(0, self.log.stat().st_size - LOG_LIMIT)
+                log.seek(begin)
+                text = log.read(LOG_LIMIT)
         except FileNotFoundError:
             return ""
+        _, _, whole = text.partition(b"\n") if begin else (b"", b"", text)
+        return (whole or text).decode("utf-8", "replace")
