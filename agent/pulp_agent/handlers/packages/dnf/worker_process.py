@@ -38,8 +38,8 @@ class WorkerDied(Exception):
 
 
 class WorkerProcess:
-    """One worker, in a session of its own. It ends by itself when it finds nobody at the other end, but never in a
-    transaction."""
+    """One worker, in a session of its own, with our stderr. It ends by itself when it finds nobody at the other end, but never in
+    a transaction."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -47,7 +47,6 @@ class WorkerProcess:
             env=dict(env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         self._decoder = msgspec.json.Decoder(_Answer)

@@ -10,11 +10,12 @@ from typing import Any
 
 
 class Link:
-    """Takes stdin and stdout for itself; what scripts and libraries print goes to the log that a command names."""
+    """Takes stdin, stdout and stderr for itself; what scripts and libraries print goes to the log that a command names."""
 
     def __init__(self) -> None:
         self._input = os.fdopen(os.dup(0), "r", encoding="utf-8")
         self._output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        self._own_log = os.dup(2)
         self._id = 0
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -32,6 +33,11 @@ class Link:
         with contextlib.suppress(OSError):
             self._output.write(json.dumps({**answer, "id": self._id}) + "\n")
             self._output.flush()
+
+    def complain(self, text: str) -> None:
+        """Into the agent's own log, which stays on the host; a command's log does not."""
+        with contextlib.suppress(OSError):
+            os.write(self._own_log, text.encode("utf-8", "replace"))
 
     def progress(self, percent: float, text: str = "") -> None:
         """`percent`: of the command."""

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
-from .link import Link, log
+from .link import Link
 from .refused import Refused, wording
 
 
@@ -42,5 +42,5 @@ def _answer(work: Work, command: dict[str, Any], link: Link) -> None:
 def _refuse(link: Link, refused: Refused) -> None:
     """Called where the failure is handled."""
     if refused.code == "internal":
-        log(traceback.format_exc())
+        link.complain(traceback.format_exc())
     link.tell(error={"code": refused.code, "message": str(refused), "names": refused.names})
