@@ -175,10 +175,17 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "delete": (delete, "Remove a {}."),
     "preview": (
         window_hosts.preview,
-        "When work may start next on each host, freezes applied: in UTC, and on the clocks of the {}'s zone.",
+        "Show when a {} is on next on each host. Of a window: when work may start in it, freezes applied. Of a freeze: also what"
+        " it leaves of the hosts' windows. In UTC, and on the clocks of the {}'s zone. Without hosts: on all that it holds for.",
     ),
-    "bind": (window_hosts.bind, "Let a {} hold for hosts."),
-    "unbind": (window_hosts.unbind, "Let a {} no longer hold for hosts."),
+    "bind": (
+        window_hosts.bind,
+        "Let a {} hold for hosts. One after the other: the first that is refused ends it.",
+    ),
+    "unbind": (
+        window_hosts.unbind,
+        "Let a {} no longer hold for hosts. One after the other: the first that is refused ends it.",
+    ),
 }
 
 
@@ -186,7 +193,7 @@ def _app(sort: str, about: str, examples: str) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, help=about, epilog=examples)
     for verb, (command, words) in _COMMANDS.items():
         epilog = examples if verb == "create" else None
-        app.command(verb, help=words.format(sort), epilog=epilog)(command)
+        app.command(verb, help=words.format(sort, sort), epilog=epilog)(command)
     return app
 
 

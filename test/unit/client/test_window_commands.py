@@ -277,6 +277,16 @@ def test_history_says_what_changed_about_windows(details: bytes, words: str) -> 
 
 
 @pytest.mark.parametrize("sort", ["window", "freeze"])
+def test_help_says_what_a_preview_shows_and_what_ends_a_binding(stage: Stage, sort: str) -> None:
+    told = " ".join(stage.run(sort, "preview", "--help").out.split())
+    assert f"Show when a {sort} is on next" in told
+    assert f"on the clocks of the {sort}'s zone" in told
+    assert "the first that is refused ends it" in " ".join(
+        stage.run(sort, "bind", "--help").out.split()
+    )
+
+
+@pytest.mark.parametrize("sort", ["window", "freeze"])
 def test_help_teaches_with_examples(stage: Stage, sort: str) -> None:
     done = stage.run(sort, "create", "--help")
     assert f"pulp-admin {sort} create" in done.out
