@@ -245,7 +245,8 @@ class AgentChecks(Rules):
             return
         said = self.called_off[call_id]  # by another with the same identity: it cannot know
         mine = task.consumer_id == consumer.id and (host in said or not said)
-        called_off = task.error.code == "canceled" or bool(task.rule and task.rule.void)
+        voided = bool(task.rule and task.rule.void and said)
+        called_off = task.error.code == "canceled" or voided
         if called_off and mine:
             self.broken("4 canceled means that nothing was changed", host.name, task)
 

@@ -122,7 +122,7 @@ class StoreChecks(ScheduleChecks):
     def _failed(self, uow: SqliteUnit, before: TaskRecord, record: TaskRecord, code: str) -> None:
         void = record.rule is not None and bool(record.rule.void)
         if code == "canceled" or (void and code == "window-missed"):
-            self._canceled(uow, record)
+            self._canceled(uow, record, code)
         if code == "lost":
             self._lost(before, record)
         unknown = record.kind == Future.kind and not self.upgraded
@@ -130,7 +130,7 @@ class StoreChecks(ScheduleChecks):
         if unknown and not over and code not in ENDS_OF_UNKNOWN_KINDS:
             self.broken("8 what this server cannot run waits", record)
 
-    def _canceled(self, uow: SqliteUnit, record: TaskRecord) -> None:
+    def _canceled(self, uow: SqliteUnit, record: TaskRecord, code: str) -> None:
         """On the host that says so, or on each of them when the server alone decides. That a copy with the same
         identity did it cannot be known when its answers are lost (seed 3324 of another time)."""
         consumer = uow.consumers.get(record.consumer_id or "")
@@ -138,6 +138,8 @@ class StoreChecks(ScheduleChecks):
             return
         if self.restored and record.call is None:
             return  # it was sent and done, and the server has forgotten that
+        if code != "canceled" and not self.called_off[record.id]:
+            return  # its window is no more, and by its deadline no agent has confirmed that
         changed = {h for h in self.changed[record.id] if h.uid == consumer.uid}
         said = self.called_off[record.id]
         if changed & said if said else changed:
