@@ -46,7 +46,7 @@ from pulp.server.api.types import (
     UpdatesBody,
 )
 from pulp.server.api.views import consumer_view, profile_view
-from pulp.server.api.window_bindings import check_enforceable, note
+from pulp.server.api.window_bindings import check_enforceable, check_unchanged, note
 from pulp.server.db.base import ConsumerFilter, Store, StoreError, UnitOfWork
 from pulp.server.domain.consumer import Consumer
 from pulp.server.domain.history import HistoryEvent, HistoryType
@@ -101,11 +101,12 @@ class ConsumerApi:
         """Absent fields stay; a note that is null is removed. Only admins say whether a host's windows are enforced."""
         require(who, Role.OPERATOR if body.enforced is None else Role.ADMIN)
         now = self._clock.now()
-        if body.enforced:
-            check_enforceable(self._store, consumer_id, now)
+        seen = check_enforceable(self._store, consumer_id, now) if body.enforced else None
 
         def job(uow: UnitOfWork) -> Consumer:
             consumer = found(uow.consumers.get(consumer_id), consumer_id)
+            if seen is not None:
+                check_unchanged(consumer, seen)
             changed = _patched(consumer, body)
             uow.consumers.save(changed)
             if changed.enforced is not consumer.enforced:

@@ -71,13 +71,10 @@ class Bindings:
         details: dict[str, Any],
         now: int,
     ) -> Consumer:
-        """What was checked is written only if nothing of it has changed meanwhile."""
-
         def job(uow: UnitOfWork) -> Consumer:
             window_named(uow, name)
             consumer = found(uow.consumers.get(seen.id), seen.id)
-            if (consumer.windows, consumer.enforced) != (seen.windows, seen.enforced):
-                raise Conflict(f"the windows of {seen.id} are no longer those that were read")
+            check_unchanged(consumer, seen)
             changed = consumer.replace(windows=wanted.windows)
             uow.consumers.save(changed)
             note(uow, changed.id, login, details, now)
@@ -95,8 +92,9 @@ def window_named(uow: UnitOfWork, name: str) -> NamedWindow:
     return window
 
 
-def check_enforceable(store: Store, consumer_id: str, now: int) -> None:
-    """InvalidInput when nothing would start on the host any more if its windows were enforced; Unsupported; NotFound."""
+def check_enforceable(store: Store, consumer_id: str, now: int) -> Consumer:
+    """The host as it was looked at. InvalidInput when nothing would start there any more if its windows were enforced;
+    Unsupported; NotFound."""
 
     def read(uow: UnitOfWork) -> tuple[Consumer, list[NamedWindow]]:
         consumer = found(uow.consumers.get(consumer_id), consumer_id)
@@ -111,6 +109,13 @@ def check_enforceable(store: Store, consumer_id: str, now: int) -> None:
     fix = "bind a window that opens first"
     enforced = consumer.replace(enforced=True)
     refuse_closing("enforced", fix, (consumer, windows), (enforced, windows), now)
+    return consumer
+
+
+def check_unchanged(consumer: Consumer, seen: Consumer) -> None:
+    """Conflict: what was checked is written only if nothing of it has changed meanwhile."""
+    if (consumer.windows, consumer.enforced) != (seen.windows, seen.enforced):
+        raise Conflict(f"the windows of {seen.id} are no longer those that were read")
 
 
 def note(uow: UnitOfWork, consumer_id: str, login: str, details: dict[str, Any], now: int) -> None:

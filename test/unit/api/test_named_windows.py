@@ -441,6 +441,24 @@ def test_windows_are_enforced_only_where_one_opens(rest: Rest) -> None:
     assert "web1" in refused(change, rest, "days", everywhere=False)["everywhere"]
 
 
+def test_windows_that_are_taken_away_while_they_are_looked_at_are_not_enforced(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(rest)
+    bind(rest, "nights", "web1")
+    looked = window_bindings.refuse_closing
+
+    def meanwhile(*args: Any) -> None:
+        looked(*args)
+        monkeypatch.undo()
+        rest.windows.unbind(ADMIN, "nights", "web1")
+
+    monkeypatch.setattr(window_bindings, "refuse_closing", meanwhile)
+    with pytest.raises(base.Conflict):
+        enforce(rest, "web1")
+    assert not rest.consumers.show(VIEWER, "web1").enforced
+
+
 def test_an_agent_that_cannot_enforce_windows_is_not_asked_to(rest: Rest) -> None:
     rest.register("old", agent=agent_info())
     make(rest)
