@@ -17,7 +17,7 @@ _WAITS = {
     "agent-busy": "waits until the agent has taken earlier work{limit}",
     "agent-accept": "sent to the agent, which has not accepted it yet{limit}",
     "window": "with the agent, waits for its window{named}{until}",
-    "agent": "with the agent, which is about to begin{limit}",
+    "agent": "with the agent, which begins as soon as it can{limit}",
     "lane": "with the agent, waits for other work on the host{by} to end",
     "cancel": "called off{void}, waits for the host to confirm that{limit}",
     "reboot": "the host restarts; waits until it is back{limit}",

@@ -21,7 +21,7 @@ from pulp.server.api.planning import Asked, asked_again_of
 from pulp.server.api.ports import Queue
 from pulp.server.api.types import ListView, RetryBody, TaskView, WaitingForView
 from pulp.server.api.views import task_view
-from pulp.server.api.waiting import before, upgrade, waiting_for
+from pulp.server.api.waiting import before, holds_up, upgrade, waiting_for
 from pulp.server.api.windowed import anywhere, for_host
 from pulp.server.db.base import Page, Store, TaskChange, TaskFilter, UnitOfWork
 from pulp.server.domain.consumer import Consumer
@@ -131,21 +131,26 @@ class TaskApi:
         return self._store.read(lambda uow: uow.tasks.count_open())
 
     def _view(self, uow: UnitOfWork, record: TaskRecord) -> TaskView:
-        waits, consumer_id = self._waiting_for(record, _Consumers(uow)), record.consumer_id
-        if waits is not None and waits.code == "lane" and consumer_id is not None:
-            by = before(record, uow.tasks.open_of(consumer_id))
-            waits = msgspec.structs.replace(waits, by=by)
-        if waits is not None and waits.code == "window":
-            waits = self._with_names(uow, record, waits)
+        waits = self._waiting_for(record, _Consumers(uow))
+        if waits is not None and record.consumer_id is not None:
+            waits = self._in_detail(uow, record, record.consumer_id, waits)
         return task_view(record, waits)
 
-    def _with_names(
-        self, uow: UnitOfWork, record: TaskRecord, waits: WaitingForView
+    def _in_detail(
+        self, uow: UnitOfWork, record: TaskRecord, consumer_id: str, waits: WaitingForView
     ) -> WaitingForView:
-        consumer = uow.consumers.get(record.consumer_id or "")
-        if consumer is None:
-            return waits
-        return with_names(waits, record, consumer, uow.windows.of(consumer), self._clock.now())
+        """What takes a look at the host's other tasks and windows, and so is told of one task only."""
+        match waits.code:
+            case "lane":
+                by = before(record, uow.tasks.open_of(consumer_id))
+                return msgspec.structs.replace(waits, by=by)
+            case "agent":
+                by = holds_up(record, uow.tasks.open_of(consumer_id))
+                return msgspec.structs.replace(waits, code="lane", by=by) if by else waits
+            case "window" if (consumer := uow.consumers.get(consumer_id)) is not None:
+                theirs = uow.windows.of(consumer)
+                return with_names(waits, record, consumer, theirs, self._clock.now())
+        return waits
 
     def _waiting_for(self, record: TaskRecord, consumers: _Consumers) -> WaitingForView | None:
         if not record.state.final and not self._kinds.runs(record):

@@ -55,11 +55,23 @@ def before(record: TaskRecord, opened: Sequence[TaskRecord]) -> str | None:
     return ahead[-1].id if ahead else None
 
 
+def holds_up(record: TaskRecord, opened: Sequence[TaskRecord]) -> str | None:
+    """Of a held call whose opening has come: the task whose call has its host's lane. `opened` as for before()."""
+    if record.state is not TaskState.HELD or not _needs_lane(record):
+        return None
+    begun = [r.id for r in opened if _is_in_lane(r) and r.phase != READY]
+    return begun[-1] if begun else None
+
+
 def _is_in_lane(record: TaskRecord) -> bool:
-    call = record.call
-    if call is None or record.state is not TaskState.RUNNING:
-        return False
     if record.answer is not None and record.phase != REBOOTING:
+        return False
+    return record.state is TaskState.RUNNING and _needs_lane(record)
+
+
+def _needs_lane(record: TaskRecord) -> bool:
+    call = record.call
+    if call is None:
         return False
     method = METHODS.get((f"{call.class_}.{call.method}", call.version))
     return method is None or method.lane is Lane.HOST

@@ -182,6 +182,28 @@ def test_a_ready_call_names_the_one_that_is_before_it(rest: Rest) -> None:
     assert (by(next_), by(last)) == (None, next_)
 
 
+def test_a_held_call_whose_opening_has_come_names_the_one_that_holds_it_up(rest: Rest) -> None:
+    def stored(method: Method, state: TaskState, **changes: Any) -> str:
+        made = record(state, call=call(method), deadline=NOON + DAY, **changes)
+        return rest.store.write(lambda uow: uow.tasks.add(made)).id
+
+    def waits(task_id: str) -> tuple[str, str | None]:
+        found = rest.tasks.show(VIEWER, task_id).waiting_for
+        assert found is not None
+        return found.code, found.by
+
+    open_, later = {"window": WINDOW, "starts": NOON - HOUR}, {"window": WINDOW}
+    held, reads = stored(INSTALL, S.HELD, **open_), stored(PROFILE, S.HELD, **open_)
+    shut = stored(INSTALL, S.HELD, **later)
+    assert waits(held) == ("agent", None)
+    works = stored(REMOVE, S.RUNNING, phase="commit")
+    assert [waits(i) for i in (held, reads, shut)] == [
+        ("lane", works),
+        ("agent", None),
+        ("window", None),
+    ]
+
+
 def test_a_held_task_tells_how_far_its_hosts_clock_is_off(rest: Rest) -> None:
     there = rest.store.read(lambda uow: uow.consumers.get("web1"))
     assert there is not None

@@ -328,7 +328,7 @@ def test_task_wait_follows_a_task_of_earlier(stage: Stage) -> None:
         ("agent-accept", "has not accepted it yet (given up at 2026-12-01 12:00:00 CET)"),
         ("window", "waits for its window at 2026-12-01 12:00:00 CET"),
         ("lane", "waits for other work on the host"),
-        ("agent", "about to begin"),
+        ("agent", "begins as soon as it can"),
         ("unsupported-version", "cannot be run by this version"),
         ("moon", "waits for: moon"),
     ],
