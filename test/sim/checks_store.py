@@ -182,5 +182,7 @@ def _of_the_host(value: bytes | None) -> Any:
     """Without what the agent has put in."""
     data = msgspec.json.decode(value or b"null")
     if isinstance(data, dict):
+        if data.pop("restart_late", False):
+            data["rebooting"] = True  # it would have been, and came too late
         data = {k: v for k, v in data.items() if k not in _OF_THE_AGENT}
     return data

@@ -15,7 +15,7 @@ from sim.scenario import LEAST_EVENTS
 
 UNIT = Path(__file__).parents[1] / "unit"
 SEEDS = 100
-FOUND = (0, 4, 22, 72, 130, 206, 216, 386, 426, 678, 2865, 80284)
+FOUND = (0, 4, 22, 72, 130, 206, 216, 386, 426, 678, 2865, 80284, 90059)
 """Seeds that found a fault once."""
 SURE = (
     "replies are settled before they are committed",
