@@ -58,7 +58,7 @@ def summary(event: HistoryEvent) -> str:
     if isinstance(details.packages, list):
         return packages(event)
     if isinstance(details.packages, int):
-        return f"{details.packages} packages"
+        return f"{details.packages} package{'' if details.packages == 1 else 's'}"
     if details.code:
         return f"{details.action} [{details.code}]: {details.message}".strip()
     if details.answer is not None:

@@ -63,6 +63,12 @@ def test_the_history_gives_the_reason_of_an_override() -> None:
     assert told == "outside the host's windows: CVE-2026-1, ticket 77"
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 package"), (2, "2 packages")])
+def test_a_profile_is_told_by_its_length(count: int, words: str) -> None:
+    raw = msgspec.json.encode(entry("profile_changed", packages=count))
+    assert summary(msgspec.json.decode(raw, type=HistoryEvent)) == words
+
+
 def test_an_entry_names_who_answers_for_it_and_how_long_it_ran_over(stage: Stage) -> None:
     packages = [change("nginx", "1", "2", requested=True)]
     event = entry("packages_updated", packages=packages, override=OVERRIDE, overrun=61_000)
