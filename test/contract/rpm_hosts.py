@@ -118,7 +118,7 @@ class DnfHost(Host):
 
     def cut_off_unpacking(self, name: str, status: str) -> None:
         """rpm has no such states; what tells is that dnf's history has the begin of a transaction and no end."""
-        with self._history() as history:
+        with self.history() as history:
             history.execute(
                 "INSERT INTO trans SELECT max(id) + 1, dt_begin, 0, rpmdb_version_begin, '', '', -1, '', 0, ''"
                 " FROM trans"
@@ -131,12 +131,13 @@ class DnfHost(Host):
             )
 
     def interrupted(self) -> bool:
-        with self._history() as history:
+        with self.history() as history:
             last = history.execute("SELECT state FROM trans ORDER BY id DESC LIMIT 1").fetchone()
         return bool(last[0] == 0)
 
     @contextmanager
-    def _history(self) -> Iterator[sqlite3.Connection]:
+    def history(self) -> Iterator[sqlite3.Connection]:
+        """dnf's own, to read and to change."""
         with closing(sqlite3.connect(self._history_path)) as history:
             yield history
             history.commit()
@@ -154,7 +155,7 @@ class DnfHost(Host):
         passing = ("-shm", "-wal", self._history_path.name)
         lasting = [path for path in paths if not path.name.endswith(passing)]
         files = {str(p): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in lasting if p.is_file()}
-        with self._history() as history:
+        with self.history() as history:
             count = history.execute("SELECT count(*), max(id) FROM trans").fetchone()
         return {**files, "history": (count[0], count[1])}
 
@@ -223,7 +224,7 @@ class Dnf5Host(DnfHost):
         return self.root / "etc/dnf/versionlock.toml"
 
     def cut_off_unpacking(self, name: str, status: str) -> None:
-        with self._history() as history:
+        with self.history() as history:
             history.execute(
                 "INSERT INTO trans (id, dt_begin, user_id, rpmdb_version_begin, releasever, state_id)"
                 " SELECT max(id) + 1, dt_begin, 0, rpmdb_version_begin, '', 1 FROM trans"
@@ -237,7 +238,7 @@ class Dnf5Host(DnfHost):
             )
 
     def interrupted(self) -> bool:
-        with self._history() as history:
+        with self.history() as history:
             last = history.execute("SELECT state_id FROM trans ORDER BY id DESC LIMIT 1").fetchone()
         return bool(last[0] == 1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,28 @@ def test_a_group_whose_packages_are_there_is_put_down_as_installed(host: DnfHost
     result = host.install_group("demoserver")
     assert (result.changed, result.changes) == (False, [])
     assert installed_groups(host) == {"demoserver"}
+
+
+def test_a_group_that_could_not_be_put_down_as_installed_is_a_failure(host: DnfHost) -> None:
+    """Though all of its packages are there."""
+    host.give("demo", "democonf")
+    with refusing_history(host):
+        refused("internal", host.install_group, "demoserver")
+    assert installed_groups(host) == set()
+    host.install_group("demoserver")
+    assert installed_groups(host) == {"demoserver"}
+
+
+@contextmanager
+def refusing_history(host: DnfHost) -> Iterator[None]:
+    """dnf cannot write down any transaction."""
+    with host.history() as history:
+        history.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON trans BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+    yield
+    with host.history() as history:
+        history.execute("DROP TRIGGER refuse")
 
 
 def test_a_package_of_the_group_that_no_repository_has_is_passed_over(host: DnfHost) -> None:

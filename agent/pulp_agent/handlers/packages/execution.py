@@ -209,8 +209,16 @@ class Execution:
         changes = self._verified(after)
         if problem := failure(changes, unmet(self._request, after, self._backend.key), report):
             raise problem
+        self._check_recorded(report, after)
         self._hold_again(after)
         return self._account(changes, after)
+
+    def _check_recorded(self, report: Report, after: State) -> None:
+        """The state of packages does not show whether a group was put down as installed, or no more: a new plan does."""
+        if not (report.code and self._planner.records):
+            return
+        if self._backend.plan(self._request, after, self._run).records:
+            raise HandlerError(report.code, report.message)
 
     def _hold_again(self, after: State) -> None:
         """Changing a held package takes its hold away."""

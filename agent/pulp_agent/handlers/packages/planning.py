@@ -28,6 +28,7 @@ class Planner:
         self.planned: dict[Key, Change] = dict(planned or {})
         self._begun = self.planned
         self.kept_back: tuple[KeptBack, ...] = ()
+        self.records = False
         self.unknown: tuple[str, ...] = ()
         self._backend = backend
         self._request = request
@@ -63,7 +64,7 @@ class Planner:
                 self.unknown = error.names if isinstance(error, NotFound) else ()
                 raise self.blame_metadata(error) from error
             self.planned = merge(self._begun, changes, state)
-            self.kept_back = plan.kept_back
+            self.kept_back, self.records = plan.kept_back, plan.records
             check_policy(plan, request, state)
         return bool(changes) or plan.records
 
