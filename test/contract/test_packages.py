@@ -245,6 +245,11 @@ def test_a_version_from_before_the_fix_mends_nothing(host: Host) -> None:
     assert not change(host.update("demo=1.0+a"), "demo").security
 
 
+def test_what_is_new_on_the_host_mends_nothing_on_it(host: Host) -> None:
+    result = host.install("demo=1.0+sec1")
+    assert (change(result, "demo").action, change(result, "demo").security) == ("install", False)
+
+
 # --- held packages ---
 
 

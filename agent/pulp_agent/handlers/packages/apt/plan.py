@@ -112,7 +112,7 @@ def _change(item: Item, asked: frozenset[Key], labels: Sequence[str]) -> Change:
         to=target.version if target else None,
         requested=f"{item.name}:{item.architecture}" in asked,
         automatic=item.automatic and target is not None,
-        security=any(origin.label in labels for origin in origins),
+        security=item.mode == "upgrade" and any(o.label in labels for o in origins),
         repo=",".join(sorted({origin.archive for origin in origins if origin.archive})),
     )
 
