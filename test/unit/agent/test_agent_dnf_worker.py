@@ -37,3 +37,13 @@ def test_its_traceback_stays_in_the_agents_own_log(
         backend.groups(run)
     assert "Traceback" in capfd.readouterr().err
     assert run.log_text() == ""
+
+
+def test_a_python_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    missing = str(tmp_path / "python3")
+    with (
+        closing(DnfBackend(DnfSettings(python=missing))) as backend,
+        pytest.raises(HandlerError, match=f"{missing} cannot be started: No such file") as caught,
+    ):
+        backend.state()
+    assert caught.value.code == "internal"

@@ -133,7 +133,12 @@ class Runner:
 
     def _started(self) -> WorkerProcess:
         if self._worker is None:
-            self._worker = WorkerProcess(_command(self._settings), _environment(self._settings))
+            command = _command(self._settings)
+            try:
+                self._worker = WorkerProcess(command, _environment(self._settings))
+            except OSError as error:
+                message = f"{command[0]} cannot be started: {error.strerror}"
+                raise HandlerError("internal", message) from error
         return self._worker
 
     def _call(
