@@ -16,7 +16,7 @@ class Update(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `to` is empty where the package system does not tell which. `security`: a newer version mends security, and `fix` is that
     version. `advisories`: the ids of those that the update brings. `kept_back`: why an update of everything would leave the
-    package as it is (`held`, `dependency`).
+    package as it is (`held`, `dependency`, `phasing`).
     """
 
     name: str

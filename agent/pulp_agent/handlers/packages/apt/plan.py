@@ -23,7 +23,8 @@ _ACTIONS: dict[str, Action] = {
     "deinstall": "remove",
     "purge": "remove",
 }
-_KEPT_BACK = re.compile(r"kept back:\n((?:  .*\n)+)")
+_KEPT_BACK = re.compile(r"(?P<how>kept back|deferred due to phasing):\n(?P<names>(?:  .*\n)+)")
+_WHY = {"kept back": "dependency", "deferred due to phasing": "phasing"}
 
 
 class Origin(Struct, frozen=True):
@@ -118,10 +119,15 @@ def _change(item: Item, asked: frozenset[Key], labels: Sequence[str]) -> Change:
 
 
 def kept_back(text: str, state: State) -> tuple[KeptBack, ...]:
-    """What apt says it will not upgrade; the hook does not tell."""
-    found = _KEPT_BACK.search(text)
+    """What apt says it will not upgrade; the hook does not tell. Ubuntu gives an update to some hosts first (phasing)."""
     held = {package.name for package in state.values() if package.held}
     return tuple(
-        KeptBack(name=name, reason="held" if name.partition(":")[0] in held else "dependency")
-        for name in (found[1].split() if found else ())
+        KeptBack(name=name, reason=_WHY[found["how"]] if _plain(name) not in held else "held")
+        for found in _KEPT_BACK.finditer(text)
+        for name in found["names"].split()
     )
+
+
+def _plain(name: str) -> str:
+    """Without the architecture, which apt adds to a foreign package's name."""
+    return name.partition(":")[0]
