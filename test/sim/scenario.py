@@ -63,6 +63,14 @@ class Scenario:
     def _quiet(self) -> None:
         """Until nothing is open; what takes longest is a call that its agent took and forgot."""
         begin = self.world.now
+        self._settle(begin)
+        if self.fleet.planned:
+            self.world.run(max(self.world.now, begin + PATIENCE))
+            if behind := self.fleet.left_behind():
+                raise Violation("7 the newest plans count", behind)
+            self._settle(begin)  # schedules have gone on meanwhile
+
+    def _settle(self, begin: int) -> None:
         while unsettled := self.fleet.unsettled():
             passed = self.world.now - begin
             if passed > LONGEST_END:
@@ -70,10 +78,6 @@ class Scenario:
             if passed >= PATIENCE and (behind := self.fleet.left_behind()):
                 raise Violation("6 what can go on goes on", behind)
             self.world.run(self.world.now + (MINUTE if passed < HOUR else HOUR))
-        if self.fleet.planned:
-            self.world.run(max(self.world.now, begin + PATIENCE))
-            if behind := self.fleet.left_behind():
-                raise Violation("7 the newest plans count", behind)
 
     def _check_errors(self, errors: list[str]) -> None:
         for agent in self.fleet.agents.values():
