@@ -15,7 +15,7 @@ from pulp.client.plan_rest import HostPlan, Planned
 from pulp.client.runtime import Runtime
 from pulp.client.text import when
 
-_COLUMNS = ("HOST", "WHEN", "UNTIL", "WHAT", "IN", "TAKES")
+_COLUMNS = ("HOST", "WHEN", "UNTIL", "WHAT", "IN", "TAKES", "")
 _EXAMPLES = """\b
 Examples:
   pulp-admin plan                 the next seven days on all hosts
@@ -78,6 +78,7 @@ def _row(host: HostPlan, item: Planned, zone: tzinfo) -> tuple[str, ...]:
         f"{item.action}, {_what(item)}{state}",
         ", ".join(item.windows),
         item.expected or "",
+        "problem: see below" if item.problem else "",
     )
 
 

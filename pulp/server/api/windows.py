@@ -145,10 +145,9 @@ class WindowApi:
         window = window_named(uow, name)
         bound = uow.consumers.count(name)
         hosts = uow.consumers.count(None) if window.everywhere else bound
-        if bound or (hosts and not force):
-            raise Conflict(_in_use(window, hosts))
-        if not force and (names := _schedules_in(uow, name)):
-            raise Conflict(_named_by(name, names))
+        schedules = [] if force else _schedules_in(uow, name)
+        if bound or (not force and (hosts or schedules)):
+            raise Conflict(_in_use(window, hosts, schedules))
         uow.windows.remove(name)
         self._plans.changed(uow, name, None if window.everywhere else [], now)
 
@@ -205,11 +204,27 @@ def _measure(old: NamedWindow, new: NamedWindow) -> str:
     return "duration" if isinstance(new.span, Recurring) else "end"
 
 
-def _in_use(window: NamedWindow, hosts: int) -> str:
-    many = "1 host" if hosts == 1 else f"{hosts} hosts"
-    where = f"holds everywhere, for {many}" if window.everywhere else f"is bound to {many}"
-    first = "change that" if window.everywhere else "unbind it"
-    return f"{window.name} {where}: they would go on without it; {first} first, or delete it with force"
+def _in_use(window: NamedWindow, hosts: int, schedules: list[str]) -> str:
+    uses, fixes = [], []
+    if hosts:
+        many = "1 host" if hosts == 1 else f"{hosts} hosts"
+        where = f"holds everywhere, for {many}" if window.everywhere else f"is bound to {many}"
+        uses.append(f"{where}, which would go on without it")
+        fixes.append("change that" if window.everywhere else "unbind it")
+    if schedules:
+        what = "schedule" if len(schedules) == 1 else "schedules"
+        uses.append(
+            f"is the window of {what} {_some(schedules)}, which would make no tasks any more"
+        )
+        fixes.append(f"delete the {what}")
+    return (
+        f"{window.name} {', and '.join(uses)}: {' and '.join(fixes)} first, or delete it with force"
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _schedules_in(uow: UnitOfWork, name: str) -> list[str]:
@@ -222,13 +237,3 @@ def _schedules_in(uow: UnitOfWork, name: str) -> list[str]:
         after = page.next
         if after is None:
             return found
-
-
-def _named_by(name: str, schedules: list[str]) -> str:
-    shown = ", ".join(schedules[:_SHOWN])
-    more = len(schedules) - _SHOWN
-    rest = f" and {more} more" if more > 0 else ""
-    return (
-        f"{name} is the window of the schedules {shown}{rest}: they would make no tasks any more; delete them first, "
-        "or delete it with force"
-    )

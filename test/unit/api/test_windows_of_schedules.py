@@ -72,10 +72,22 @@ def test_the_window_of_a_schedule_is_deleted_only_by_force(rest: Rest) -> None:
     for number in range(7):
         create(rest, f"s{number}")
     create(rest, "own", window=None)
-    with pytest.raises(Conflict, match=r"schedules s0, s1, s2, s3, s4 and 2 more:.*with force"):
+    with pytest.raises(Conflict, match=r"schedules s0, s1, s2, s3, s4 and 2 more, .*with force"):
         rest.windows.delete(ADMIN, "nights", force=False)
     rest.windows.delete(ADMIN, "nights", force=True)
     assert rest.windows.list(VIEWER, None, after=None, limit=10).items == []
+
+
+def test_hosts_and_schedules_that_need_a_window_are_told_together(rest: Rest) -> None:
+    store(rest)
+    bind(rest)
+    create(rest)
+    with pytest.raises(Conflict) as refused:
+        rest.windows.delete(ADMIN, "nights", force=False)
+    assert str(refused.value) == (
+        "nights is bound to 1 host, which would go on without it, and is the window of schedule daily, "
+        "which would make no tasks any more: unbind it and delete the schedule first, or delete it with force"
+    )
 
 
 def test_a_run_whose_window_was_deleted_says_so_and_the_next_goes_on_with_a_new_one(

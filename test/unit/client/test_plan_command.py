@@ -44,6 +44,7 @@ def test_it_shows_what_will_run_and_what_will_not(stage: Stage) -> None:
     assert "2026-12-01 22:00:00 CET" in lines[1]
     assert "install, task 7c9e (held)  nights  10m" in " ".join(lines[1].split("   "))
     assert "schedule weekly" in lines[2]
+    assert [line.endswith("problem: see below") for line in lines[1:3]] == [False, True]
     assert lines[3] == f"Problem: web1, schedule weekly: {RUN['problem']}"
     assert lines[4] == "No window: web2, web3"
     assert stage.script.requests[-1].url.params["days"] == "3"
