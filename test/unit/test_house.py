@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
@@ -177,3 +178,9 @@ def test_the_wire_page_names_every_message_code_and_feature() -> None:
     methods = {method.name for method in METHODS.values()}
     words = types | PACKAGE_ERRORS | FEATURES | methods
     assert [word for word in sorted(words) if not re.search(rf"\b{re.escape(word)}\b", page)] == []
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """pytest imports them all by their bare names."""
+    names = Counter(path.name for path in (ROOT / "test").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []

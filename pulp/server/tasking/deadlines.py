@@ -12,7 +12,7 @@ from pulp.common.windows import Window
 from pulp.server.domain.task import TaskOverride, TaskRecord, TaskState, WindowRule
 
 LOST_AFTER = DAY
-"""The server alone ends an accepted call only this long after the last of its deadlines (WIRE.md rule 9)."""
+"""The server alone ends an accepted call only this long after the last of its deadlines (WIRE.md rule 11)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
