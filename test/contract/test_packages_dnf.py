@@ -6,11 +6,13 @@ import ast
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import rpmrepo
@@ -44,22 +46,30 @@ def host(make: Callable[..., DnfHost]) -> Iterator[DnfHost]:
 # --- signatures ---
 
 
+class Key(NamedTuple):
+    """`home`: of gpg, with a key to sign with. `public`: its public half, a file where the hosts see it."""
+
+    home: Path
+    public: Path
+
+
 @pytest.fixture
-def key(tmp_path: Path) -> Iterator[Path]:
-    """A home folder with a key to sign with, and its public half as `key.asc`."""
-    home = tmp_path / "signer"
-    keys = home / ".gnupg"
-    keys.mkdir(parents=True, mode=0o700)
-    gpg = ["gpg", "--homedir", str(keys), "--batch", "--quiet"]
-    who = "Pulp <pulp@example.org>"
-    subprocess.run([*gpg, "--passphrase", "", "--quick-gen-key", who, "rsa2048"], check=True)
-    armored = subprocess.check_output([*gpg, "--armor", "--export"])
-    (home / "key.asc").write_bytes(armored)
-    yield home
-    subprocess.run(["gpgconf", "--homedir", str(keys), "--kill", "all"], check=True)
+def key(tmp_path: Path) -> Iterator[Key]:
+    """The home's path is short: gpg's agent listens in it, and a socket's path has at most 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="gpg-", dir="/tmp") as folder:
+        keys = Path(folder) / ".gnupg"
+        keys.mkdir(mode=0o700)
+        gpg = ["gpg", "--homedir", str(keys), "--batch", "--quiet"]
+        who = "Pulp <pulp@example.org>"
+        subprocess.run([*gpg, "--passphrase", "", "--quick-gen-key", who, "rsa2048"], check=True)
+        public = tmp_path / "signer" / "key.asc"
+        public.parent.mkdir()
+        public.write_bytes(subprocess.check_output([*gpg, "--armor", "--export"]))
+        yield Key(Path(folder), public)
+        subprocess.run(["gpgconf", "--homedir", str(keys), "--kill", "all"], check=True)
 
 
-def sign(host: DnfHost, home: Path, *names: str) -> None:
+def sign(host: DnfHost, key: Key, *names: str) -> None:
     for name in names:
         file = host.repository.path / f"{name}.noarch.rpm"
         blob = file.read_bytes()
@@ -73,7 +83,7 @@ def sign(host: DnfHost, home: Path, *names: str) -> None:
             "__gpg /usr/bin/gpg",
             "--addsign",
             str(file),
-            home=home,
+            home=key.home,
         )
     host.repository.index()
 
@@ -85,29 +95,29 @@ def test_an_unsigned_package_is_untrusted(make: Callable[..., DnfHost]) -> None:
     assert host.installed() == {}
 
 
-def test_one_unsigned_package_keeps_all_out(make: Callable[..., DnfHost], key: Path) -> None:
+def test_one_unsigned_package_keeps_all_out(make: Callable[..., DnfHost], key: Key) -> None:
     host = make(check=True)
     sign(host, key, "demo-1.1-1")
-    host.trust(key / "key.asc")
+    host.trust(key.public)
     error = refused("untrusted", host.install, "demo")
     assert "demolib" in str(error)
     assert host.installed() == {}
 
 
 def test_a_package_signed_with_the_repositorys_key_is_installed(
-    make: Callable[..., DnfHost], key: Path
+    make: Callable[..., DnfHost], key: Key
 ) -> None:
     host = make(check=True)
     sign(host, key, "demo00-1.0-1")
     error = refused("untrusted", host.install, "demo00")
     assert "key" in str(error)
-    host.trust(key / "key.asc")
+    host.trust(key.public)
     assert told(host.install("demo00")) == {("demo00", "install", None, "1.0", "done")}
     assert [p.name for p in host.profile().packages] == ["demo00"]
 
 
 def test_a_key_that_would_come_in_clear_is_not_imported(
-    make: Callable[..., DnfHost], key: Path
+    make: Callable[..., DnfHost], key: Key
 ) -> None:
     host = make(check=True)
     sign(host, key, "demo00-1.0-1")

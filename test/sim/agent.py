@@ -205,7 +205,7 @@ class AgentProcess(Process):
     def _start(self) -> None:
         host = self.host
         self.world.note(host.name, "starts")
-        host.disturbed = self.world.now
+        host.agent, host.disturbed = self, self.world.now
         journal = SimJournal(host, self)
         host.keep = host.index.hours.keep
         me = Me(

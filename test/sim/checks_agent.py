@@ -251,10 +251,10 @@ class AgentChecks(Rules):
             self.broken("4 canceled means that nothing was changed", host.name, task)
 
     def agent_fetches(self, host: Host, fetch: StartFetch) -> None:
-        """By all that its journal has: a fetch may go ahead of the sync."""
+        """By all that its journal has: a fetch may go ahead of the sync, and of a cancel that came with the request."""
         table = CallTable(map(decode, host.disk.lines))
         call = table.open.get(fetch.id)
-        held = call is not None and call.phase is Phase.WAITING
+        held = call is not None and (call.phase is Phase.WAITING or call.ended == host.wall)
         if call is None or not held or not (call.window and call.window.predownload):
             self.broken("7 only what is held and wishes it is fetched ahead", fetch, call)
         if any((host.name, call.id) in self.began for call in _at_work(table)):
@@ -274,6 +274,7 @@ class AgentChecks(Rules):
     def _kept_waiting(self, host: Host, call: Call) -> bool:
         """Whether nothing but the fetch can be what keeps this call from its start."""
         calm = self.world.now - host.disturbed > GIVING_WAY and not host.journal_full
+        calm = calm and host.agent is not None and host.agent.alive
         window, since = call.window, host.wall - GIVING_WAY
         if not calm or _at_work(host.index) or call.taken > since or host.wall > call.expires:
             return False

@@ -16,7 +16,7 @@ from pulp.common.ids import new_id
 from pulp.server.domain.consumer import Consumer
 from sim.disk import Disk, Folder, Snapshot
 from sim.job import Job
-from sim.world import World
+from sim.world import Process, World
 
 if TYPE_CHECKING:
     from sim.checks import Checks
@@ -47,6 +47,7 @@ class Host:
         self.copy = False  # of another host, with its certificate
         self.journal_full = False
         self.disturbed = world.now  # when its agent was last startled: by a start, a clock, a disk
+        self.agent: Process | None = None  # the last that was started
         self.old = False  # an agent of an older release
         self.index = CallTable()  # what is safely on its disk
         self.indexed = 0
