@@ -175,11 +175,11 @@ class Host:
 
 def _placed(run: Entry, left: Sequence[Opening]) -> Entry:
     """In the first opening that has room for it, or else in the first. What nobody said how long it takes is not expected to
-    take longer than half of its opening."""
+    take longer than half of what is left of its opening."""
     fits = (o for o in left if o.cutoff_at - max(o.begin, run.at) >= run.expected)
     opening = next(fits, None)
     first = opening or left[0]
-    length = first.cutoff_at - first.begin
+    length = first.cutoff_at - max(first.begin, run.at)
     said = run.schedule is not None and run.schedule.expected is not None
     adapts = not said and length < run.expected
     return replace(

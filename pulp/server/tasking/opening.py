@@ -39,7 +39,7 @@ _LOOKED_AT = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """For TaskRecord.window, .rule and .expires. `rule.expected` is less than what was wanted where no opening is that long."""
+    """For TaskRecord.window, .rule and .expires. `rule.expected` is less than was wanted where no opening has that left."""
 
     window: Window
     rule: WindowRule
@@ -76,7 +76,7 @@ def open_for(
         opens = f"opens for the first time at {format_time(found.begin)}"
         fix = "choose one that opens sooner"
         return Refused("window", f"{opens}, more than {FURTHEST // DAY} days ahead: {fix}")
-    return _opened(wanted, ground, found)
+    return _opened(wanted, ground, found, at)
 
 
 def shares_opening(window: Window, consumer: Consumer, windows: Sequence[NamedWindow]) -> bool:
@@ -184,7 +184,7 @@ def _nothing_opens(ground: _Ground, consumer: Consumer, at: int) -> Refused:
     return Refused("window", f"is frozen for {consumer.id} as long as it lasts, by {names}: {fix}")
 
 
-def _opened(wanted: Wanted, ground: _Ground, found: Opening) -> Opened:
+def _opened(wanted: Wanted, ground: _Ground, found: Opening, at: int) -> Opened:
     window = Window(found.begin, found.end)
     missed = wanted.missed or (NEXT if wanted.asked else "miss")
     late = _end_of_grace(ground, found.end, wanted.grace) if missed == "grace" else None
@@ -197,7 +197,7 @@ def _opened(wanted: Wanted, ground: _Ground, found: Opening) -> Opened:
         missed=NEXT if pieces and missed == "miss" else missed,
         grace=wanted.grace,
         late=late,
-        expected=_fitting(wanted.expected, found),
+        expected=_fitting(wanted.expected, found, at),
         predownload=wanted.predownload,
     )
     expires = _expires(rule, window, ground)
@@ -225,7 +225,7 @@ def _end_of_grace(ground: _Ground, end: int, grace: int) -> int:
     return min(begins, end + grace)
 
 
-def _fitting(expected: int, found: Opening) -> int:
-    """Work that would never fit may start in the first half."""
-    length = found.cutoff_at - found.begin
-    return expected if length >= expected else length // 2
+def _fitting(expected: int, found: Opening, at: int) -> int:
+    """Work that would never fit may start in the first half of what is left of the opening."""
+    left = found.cutoff_at - max(found.begin, at)
+    return expected if left >= expected else left // 2

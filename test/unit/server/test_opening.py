@@ -144,6 +144,11 @@ def test_work_that_fits_in_no_opening_may_start_in_the_first_half_of_each():
     assert found.rule.expected == 150_000
 
 
+def test_work_for_what_is_left_of_an_opening_may_start_in_the_first_half_of_that():
+    once = Wanted(window=Window(NOW - 6 * MINUTE, NOW + 4 * MINUTE), expected=TEN)
+    assert opened(once).rule.expected == 2 * MINUTE
+
+
 def test_only_the_named_window_counts_but_all_freezes():
     other = named(nightly("days", "08:00", "4h"))
     xmas = freeze("xmas", at("0:00"), at("12:00", 1))
