@@ -46,6 +46,7 @@ def ask_in_window(
     stage.publish(package)
     stage.begin()
     begin = now() + AHEAD
+    begin = begin.replace(microsecond=begin.microsecond // 1000 * 1000)  # the API counts in ms
     window = {"begin": begin.isoformat(), "end": (begin + length).isoformat()}
     held = stage.world.wait(stage.ask(package, window=window), "held")
     assert held["waiting_for"]["code"] == "window"
