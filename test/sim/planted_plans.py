@@ -109,6 +109,7 @@ PLANS = (
             "if record.window is None or record.answer is not None:",
             "if record.window is None or record.call is None:",
         ),
+        elsewhere="rarely met here: test_many_calls_of_one_host_are_planned_in_units_that_are_bounded",
     ),
     mutation(
         7,
