@@ -275,25 +275,6 @@ class _Joining:
             wake=self._wake,
             wake_scheduler=self._schedule.set,
         )
-        replies = ReplyListener(
-            bus=self._bus,
-            store=self._store,
-            kinds=kinds,
-            queue=queue,
-            inbox=inbox,
-            sessions=sessions,
-            tell_newest=gateway.tell_newest,
-            reception=Reception(
-                bus=self._bus,
-                store=self._store,
-                kinds=kinds,
-                queue=queue,
-                sessions=sessions,
-                profile=self._server_profile(),
-                issue=_issuer(self._authority),
-                still_there=IDLE_TIMEOUTS * self._settings.messaging.idle_timeout,
-            ),
-        )
         sweep = Sweep(
             self._store,
             sessions,
@@ -302,33 +283,66 @@ class _Joining:
             has_room=queue.has_room,
         )
         news = News(self._store, gateway, self._wake)
-        planner = Planner(self._store, kinds, news.task_moved)
-        self._plans = Plans(news.calendars_changed, lambda _: self._plan.set())
-        dispatcher = Dispatcher(replies, news, queue, sweep)
-        scheduler = Scheduler(
-            self._store,
-            kinds,
-            gateway,
-            self._dispatch.set,
-            patient_until=self._clock.now() + PATIENCE,
-        )
+        replies = self._replies(kinds, sessions, inbox, gateway, queue)
+        plans = Plans(news.calendars_changed, lambda _: self._plan.set())
         return Core(
             store=self._store,
             bus=self._bus,
             queue=queue,
-            apis=self._apis(kinds, queue, gateway),
-            loops=(
-                Loop("pulp-dispatcher", dispatcher.step, self._clock, self._dispatch),
-                Loop("pulp-scheduler", scheduler.step, self._clock, self._schedule),
-                Loop(
-                    "pulp-schedules",
-                    ScheduleRunner(self._store, kinds, queue).step,
-                    self._clock,
-                    self._recur,
-                ),
-                Loop("pulp-planner", planner.step, self._clock, self._plan),
-                Loop("pulp-housekeeper", self._housekeeper().step, self._clock),
-            ),
+            apis=self._apis(kinds, queue, gateway, plans),
+            loops=self._loops(kinds, gateway, queue, news, Dispatcher(replies, news, queue, sweep)),
+        )
+
+    def _replies(
+        self,
+        kinds: TaskKinds,
+        sessions: Sessions,
+        inbox: Inbox,
+        gateway: Gateway,
+        queue: FIFOQueue,
+    ) -> ReplyListener:
+        reception = Reception(
+            bus=self._bus,
+            store=self._store,
+            kinds=kinds,
+            queue=queue,
+            sessions=sessions,
+            profile=self._server_profile(),
+            issue=_issuer(self._authority),
+            still_there=IDLE_TIMEOUTS * self._settings.messaging.idle_timeout,
+        )
+        return ReplyListener(
+            bus=self._bus,
+            store=self._store,
+            kinds=kinds,
+            queue=queue,
+            inbox=inbox,
+            sessions=sessions,
+            tell_newest=gateway.tell_newest,
+            reception=reception,
+        )
+
+    def _loops(
+        self,
+        kinds: TaskKinds,
+        gateway: Gateway,
+        queue: FIFOQueue,
+        news: News,
+        dispatcher: Dispatcher,
+    ) -> tuple[Loop, ...]:
+        store, clock = self._store, self._clock
+        patient_until = clock.now() + PATIENCE
+        scheduler = Scheduler(
+            store, kinds, gateway, self._dispatch.set, patient_until=patient_until
+        )
+        runner = ScheduleRunner(store, kinds, queue)
+        planner = Planner(store, kinds, news.task_moved)
+        return (
+            Loop("pulp-dispatcher", dispatcher.step, clock, self._dispatch),
+            Loop("pulp-scheduler", scheduler.step, clock, self._schedule),
+            Loop("pulp-schedules", runner.step, clock, self._recur),
+            Loop("pulp-planner", planner.step, clock, self._plan),
+            Loop("pulp-housekeeper", self._housekeeper().step, clock),
         )
 
     def _wake(self) -> None:
@@ -340,7 +354,7 @@ class _Joining:
         keep = self._settings.retention
         return Housekeeper(self._store, Retention(keep.age(keep.tasks), keep.age(keep.history)))
 
-    def _apis(self, kinds: TaskKinds, queue: FIFOQueue, gateway: Gateway) -> Apis:
+    def _apis(self, kinds: TaskKinds, queue: FIFOQueue, gateway: Gateway, plans: Plans) -> Apis:
         logins = LoginSessions(self._store, self._clock, life=self._settings.users.session)
         return Apis(
             consumers=ConsumerApi(
@@ -350,13 +364,13 @@ class _Joining:
                 authority=self._authority,
                 links=Links(self._bus, self._store, gateway, self._pending),
                 profile=self._agent_profile(),
-                plans=self._plans,
+                plans=plans,
             ),
             history=ConsumerHistoryApi(self._store),
             packages=PackageApi(self._store),
             tasks=TaskApi(self._store, self._clock, queue, kinds),
             schedules=ScheduleApi(self._store, self._clock, self._recur.set),
-            windows=WindowApi(self._store, self._clock, self._plans),
+            windows=WindowApi(self._store, self._clock, plans),
             plan=PlanApi(self._store, self._clock),
             users=UserApi(self._store, self._clock, passwords=Passwords(), sessions=logins),
             tokens=RegistrationTokenApi(self._store, self._clock),

@@ -99,7 +99,7 @@ def install(
         no_recommends=no_recommends,
         reboot=reboot,
     )
-    body = _packages(packages) | rules.body() | _dry(dry_run)
+    body = _packages(packages) | rules.body() | dry(dry_run)
     act(ctx.obj, consumer, "install", body, timing, no_wait=no_wait, json=json)
 
 
@@ -134,7 +134,7 @@ def update(
         reboot=reboot,
     )
     what = _packages(packages) if packages else _all_that(security, advisory)
-    body = what | rules.body() | _dry(dry_run)
+    body = what | rules.body() | dry(dry_run)
     action = "update" if packages else "update-all"
     act(ctx.obj, consumer, action, body, timing, no_wait=no_wait, json=json)
 
@@ -157,7 +157,7 @@ def remove(
     rules = Rules(
         allow_remove=allow_remove, allow_held=allow_held, autoremove=autoremove, reboot=reboot
     )
-    body = _packages(packages) | rules.body() | _dry(dry_run)
+    body = _packages(packages) | rules.body() | dry(dry_run)
     act(ctx.obj, consumer, "remove", body, timing, no_wait=no_wait, json=json)
 
 
@@ -187,7 +187,7 @@ def update_all(
         minimal=minimal,
         reboot=reboot,
     )
-    body = _all_that(security_only, advisory) | rules.body() | _dry(dry_run)
+    body = _all_that(security_only, advisory) | rules.body() | dry(dry_run)
     act(ctx.obj, consumer, "update-all", body, timing, no_wait=no_wait, json=json)
 
 
@@ -229,5 +229,5 @@ def _all_that(security_only: bool, advisories: list[str] | None) -> dict[str, An
     return limits | ({"advisories": advisories} if advisories else {})
 
 
-def _dry(dry_run: bool) -> dict[str, Any]:
+def dry(dry_run: bool) -> dict[str, Any]:
     return {"dry_run": True} if dry_run else {}

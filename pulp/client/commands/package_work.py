@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pulp.client.commands import options as o
-from pulp.client.commands.actions import Rules
+from pulp.client.commands.actions import Rules, dry
 from pulp.client.commands.asking import act
 from pulp.client.commands.timed import timed
 from pulp.client.commands.timing import ASAP, Timing
@@ -50,7 +50,7 @@ def install_group(
         no_recommends=no_recommends,
         reboot=reboot,
     )
-    body = {"groups": groups} | rules.body() | ({"dry_run": True} if dry_run else {})
+    body = {"groups": groups} | rules.body() | dry(dry_run)
     act(ctx.obj, consumer, "install-group", body, timing, no_wait=no_wait, json=json)
 
 
@@ -69,7 +69,7 @@ def remove_group(
 ) -> None:
     """Remove package groups from a host: what they brought and nothing else needs. For dnf hosts."""
     rules = Rules(allow_remove=allow_remove, allow_held=allow_held, autoremove=autoremove)
-    body = {"groups": groups} | rules.body() | ({"dry_run": True} if dry_run else {})
+    body = {"groups": groups} | rules.body() | dry(dry_run)
     act(ctx.obj, consumer, "remove-group", body, timing, no_wait=no_wait, json=json)
 
 
