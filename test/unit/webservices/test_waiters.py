@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -131,3 +131,31 @@ def test_closing_wakes_everybody_and_keeps_the_door_shut() -> None:
     waiters.close(5)
     assert [w.times for w in woken] == [1] * len(woken)
     assert waiters.watch("t") is None
+
+
+@pytest.mark.parametrize("parks", [True, False])
+def test_close_waits_for_a_request_that_is_just_about_to_wait(
+    waiters: Waiters, parks: bool
+) -> None:
+    """Between watch and park: what stops the server next would drop its connection unanswered."""
+    ticket, told = waiters.watch("t"), []
+    assert ticket is not None
+
+    def close() -> None:
+        waiters.close(10)
+        told.append("closed")
+
+    def answer() -> None:
+        told.append("answered")
+        waiters.answered()
+
+    closing = Thread(target=close)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive()
+    if parks:
+        waiters.park(ticket, answer, after=1, deadline=FAR)
+    else:
+        waiters.forget(ticket)
+    closing.join(10)
+    assert told == (["answered", "closed"] if parks else ["closed"])

@@ -55,7 +55,7 @@ class Waiters:
         self._thread.start()
 
     def close(self, grace: float = 0) -> None:
-        """Wake all who wait, and give them `grace` seconds to be answered; nobody waits from now on."""
+        """Wake all who wait, and give them and those about to wait `grace` seconds to be answered; nobody waits from now on."""
         with self._changed:
             self._closed = True
             parked = [t for tickets in self._watched.values() for t in tickets if t.resume]
@@ -64,7 +64,7 @@ class Waiters:
             self._changed.notify_all()
         self._feed()
         with self._changed:
-            self._changed.wait_for(lambda: not self._ready and not self._answering, grace)
+            self._changed.wait_for(self._all_answered, grace)
         if self._thread is not None:
             self._thread.join()
 
@@ -82,6 +82,8 @@ class Waiters:
         """The request is answered without waiting, or its connection is gone."""
         with self._changed:
             self._remove(ticket)
+            if self._closed:
+                self._changed.notify_all()
 
     def park(
         self, ticket: Ticket, resume: Callable[[], None], *, after: int, deadline: float
@@ -118,6 +120,9 @@ class Waiters:
         self._feed()
 
     # --- the lock is held ---
+
+    def _all_answered(self) -> bool:
+        return not (self._count or self._ready or self._answering)
 
     def _wake(self, ticket: Ticket) -> None:
         if ticket.resume is not None:
